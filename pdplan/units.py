@@ -78,6 +78,18 @@ _EXAMPLE: Final = {
     "power": "700 W",
     "fraction": "90%",
 }
+_NOUN: Final = {
+    "time": "a time",
+    "bytes": "a size in bytes",
+    "bytes_per_s": "a bandwidth",
+    "flops_per_s": "a compute rate",
+    "rate": "a request rate",
+    "tokens": "a number of tokens",
+    "tokens_per_s": "a token rate",
+    "price": "a price",
+    "power": "a power",
+    "fraction": "a fraction",
+}
 _QUANTITY: Final = re.compile(
     r"^\s*(?P<number>[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>.*?)\s*$"
 )
@@ -118,8 +130,7 @@ def parse(value: object, dimension: str, *, what: str = "value") -> float:
     pdplan.errors.UnitError: ttft is 400 without a unit: give a time such as "400 ms"
     """
     table = DIMENSIONS[dimension][1]
-    noun = dimension.replace("_per_s", " per second").replace("_", " ")
-    hint = f'give a {noun} such as "{_EXAMPLE[dimension]}"'
+    hint = f'give {_NOUN[dimension]} such as "{_EXAMPLE[dimension]}"'
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise UnitError(f"{what} is {value!r}: {hint}")
     if isinstance(value, (int, float)):
@@ -150,8 +161,7 @@ def _why_not(unit: str, dimension: str) -> str:
     """Say what is wrong with ``unit``: another dimension, a near miss, or unknown."""
     for other, (_, table) in DIMENSIONS.items():
         if other != dimension and unit in table:
-            measured, wanted = (d.replace("_per_s", " per second") for d in (other, dimension))
-            return f"{unit!r} measures {measured}, not {wanted}"
+            return f"{unit!r} is the unit of {_NOUN[other]}, not of {_NOUN[dimension]}"
     return f"unknown unit {unit!r}{did_you_mean(unit, DIMENSIONS[dimension][1])}"
 
 
