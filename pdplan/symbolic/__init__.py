@@ -1,1 +1,9 @@
-"""pdplan.symbolic"""
+"""Formulas shown: the function that ran, traced with sympy, with its numbers put in.
+
+Importing this package does not import sympy; `render` does, when something is to be shown.
+"""
+
+from pdplan.symbolic.derivation import Derivation, Shown, source_of
+from pdplan.symbolic.render import show_derivation
+
+__all__ = ["Derivation", "Shown", "show_derivation", "source_of"]

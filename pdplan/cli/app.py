@@ -1,0 +1,183 @@
+"""The `pdplan` command. Every command imports what it needs when it runs: ``--help`` stays fast."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from pdplan._version import __version__
+from pdplan.errors import EXIT_BUG, PdplanError
+
+#: click's ClickException, of whichever click this typer carries: BadParameter < UsageError < ClickException.
+_USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    name="pdplan",
+    help="How many prefill and decode instances do you need, and should you split them at all?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+catalog_app = typer.Typer(
+    help="List and show models, accelerators, links, workloads, latency profiles.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(catalog_app, name="catalog")
+
+ScenarioArg = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="SCENARIO",
+        help="Scenario file (YAML), or - for standard input. Default: the built-in example.",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a scenario field, e.g. classes.chat.rate='10 req/s'. Repeatable.",
+        show_default=False,
+    ),
+]
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"pdplan {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def plan(
+    scenario: ScenarioArg = None,
+    json: JsonOption = False,
+    set_: SetOption = None,
+) -> None:
+    """Find the cheapest fleet that meets every objective, and say what binds it."""
+    from pdplan.cli import plan as face
+
+    face.run(scenario, as_json=json, overrides=tuple(set_ or ()))
+
+
+@app.command()
+def split(
+    scenario: ScenarioArg = None,
+    json: JsonOption = False,
+    set_: SetOption = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit with 1 unless every class should be split.")
+    ] = False,
+) -> None:
+    """Say for each class whether prefill and decode should be split, and why."""
+    from pdplan.cli import split as face
+
+    face.run(scenario, as_json=json, overrides=tuple(set_ or ()), check=check)
+
+
+@app.command()
+def explain(
+    quantity: Annotated[
+        str | None,
+        typer.Argument(help="A quantity of the plan, e.g. ttft. Default: list them.", show_default=False),
+    ] = None,
+    scenario: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SCENARIO", help="Scenario file, or - for standard input.", show_default=False
+        ),
+    ] = None,
+    json: JsonOption = False,
+    set_: SetOption = None,
+) -> None:
+    """Show the working: formula, numbers substituted, value, source."""
+    from pdplan.cli import explain as face
+
+    face.run(quantity, scenario, as_json=json, overrides=tuple(set_ or ()))
+
+
+@catalog_app.command("ls")
+def catalog_ls(
+    kind: Annotated[
+        str | None,
+        typer.Argument(help="models, accelerators, links, workloads or latency.", show_default=False),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """List the names in the catalog."""
+    from pdplan.cli import catalog as face
+
+    face.ls(kind, as_json=json)
+
+
+@catalog_app.command("show")
+def catalog_show(
+    name: Annotated[str, typer.Argument(help="A name or alias.")],
+    json: JsonOption = False,
+) -> None:
+    """Show one entry of the catalog with its sources."""
+    from pdplan.cli import catalog as face
+
+    face.show(name, as_json=json)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files."""
+    from pdplan.cli import schema as face
+
+    face.run()
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line; exits with 0, 1 (an honest no), 2 (bad input) or 3 (a bug in pdplan)."""
+    sys.exit(guarded(lambda: app(args=argv, prog_name="pdplan", standalone_mode=False)))
+
+
+def guarded(call: Callable[[], Any]) -> int:
+    """Run ``call`` and turn whatever it raises into an exit code and one line on standard error."""
+    try:
+        result = call()
+    except PdplanError as error:
+        print(f"pdplan: {error}", file=sys.stderr)
+        return error.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        print("pdplan: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) left: nothing to say, and nothing more to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if isinstance(
+            error, typer.BadParameter.__mro__[2]
+        ):  # click's usage errors, whichever click typer carries
+            error.show()
+            return int(error.exit_code)
+        if os.environ.get("PDPLAN_DEBUG"):
+            raise
+        print(
+            f"pdplan: a bug in pdplan {__version__}: {type(error).__name__}: {error}; "
+            "please report it with the scenario (PDPLAN_DEBUG=1 shows the traceback)",
+            file=sys.stderr,
+        )
+        return EXIT_BUG
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,235 @@
+"""The kinds of instance a pool may be built of: step times and memory, per accelerator and parallelism."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from pdplan.errors import InfeasibleError, InputError, ScenarioError
+from pdplan.latency.memory import memory_fit, prefill_activation_bytes
+from pdplan.latency.model import LatencyModel
+from pdplan.latency.profile import LatencyProfile
+from pdplan.latency.roofline import Roofline
+from pdplan.latency.table import Tabulated
+from pdplan.spec.accelerator import Accelerator
+from pdplan.spec.catalog import catalog_document, load_accelerator
+from pdplan.spec.link import Link
+from pdplan.spec.model_spec import ModelSpec
+from pdplan.spec.scenario import InlineLatency, Parallel, Scenario
+
+Role = Literal["prefill", "decode", "colocated"]
+
+
+@dataclass(frozen=True, eq=False)
+class InstanceOption:
+    """One kind of instance.
+
+    ``kv_capacity_tokens`` is None where it is not known (a benchmark table without a model that fits).
+    ``price_usd_per_hour`` is for the whole instance.
+    """
+
+    role: Role
+    accelerator: Accelerator
+    tp: int
+    pp: int
+    latency: LatencyModel
+    kv_capacity_tokens: float | None
+    price_usd_per_hour: float
+    link_bytes_per_s: float
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of one instance."""
+        return self.tp * self.pp
+
+    @property
+    def label(self) -> str:
+        """E.g. ``TP4`` or ``TP4 PP2``."""
+        return f"TP{self.tp}" if self.pp == 1 else f"TP{self.tp} PP{self.pp}"
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedOption:
+    """A parallelism that was not tried, and why."""
+
+    role: Role
+    tp: int
+    pp: int
+    why: str
+
+
+def instance_options(
+    scenario: Scenario, role: Role, model: ModelSpec, link: Link
+) -> tuple[list[InstanceOption], list[RejectedOption]]:
+    """Return the instances that the scenario allows for one role, and those that cannot be.
+
+    Raises
+    ------
+    InfeasibleError
+        None is possible; the message is the reason of the last one.
+    ScenarioError
+        An unknown accelerator or profile.
+    """
+    pool = scenario.decode if role == "decode" else scenario.prefill
+    parallel = (scenario.colocated.parallel or pool.parallel) if role == "colocated" else pool.parallel
+    accelerator = load_accelerator(pool.accelerator or scenario.accelerator)
+    source = _LatencySource(scenario, model, accelerator)
+    options: list[InstanceOption] = []
+    rejected: list[RejectedOption] = []
+    for tp, pp in source.degrees(parallel, role):
+        try:
+            options.append(_option(scenario, role, model, accelerator, link, source, tp, pp))
+        except InfeasibleError as error:
+            rejected.append(RejectedOption(role, tp, pp, str(error)))
+    if not options:
+        raise InfeasibleError(f"no {role} instance is possible: {rejected[-1].why}")
+    return options, rejected
+
+
+def _option(
+    scenario: Scenario,
+    role: Role,
+    model: ModelSpec,
+    accelerator: Accelerator,
+    link: Link,
+    source: _LatencySource,
+    tp: int,
+    pp: int,
+) -> InstanceOption:
+    node_gpus = scenario.node.gpus or accelerator.gpus_per_node
+    domain = max(node_gpus, accelerator.scale_up_gpus)
+    if tp > domain:
+        raise InfeasibleError(f"TP {tp} leaves the scale-up domain of {domain} GPUs: use TP {domain} or PP")
+    if model.shape.heads % tp:
+        raise InfeasibleError(
+            f"TP {tp} does not divide the {model.shape.heads} attention heads of {model.name}"
+        )
+    latency = source.at(tp, pp)
+    capacity = getattr(latency, "kv_capacity_tokens", None)
+    if capacity is None:
+        capacity = _kv_capacity(scenario, role, model, accelerator, tp, pp)
+    price = scenario.prices.get(accelerator.name, accelerator.price_usd_per_hour)
+    return InstanceOption(
+        role,
+        accelerator,
+        tp,
+        pp,
+        latency,
+        capacity,
+        tp * pp * price,
+        link_share_bytes_per_s(link, scenario, accelerator, tp * pp, node_gpus),
+    )
+
+
+def _kv_capacity(
+    scenario: Scenario, role: Role, model: ModelSpec, accelerator: Accelerator, tp: int, pp: int
+) -> float:
+    steps = {
+        "prefill": scenario.prefill.max_batch_tokens,
+        "decode": scenario.decode.max_batch,
+        "colocated": scenario.colocated.chunk_tokens,
+    }
+    fit = memory_fit(
+        model.shape,
+        accelerator.memory_bytes,
+        tp,
+        pp,
+        weights_dtype=weights_dtype(scenario, model),
+        kv_dtype=scenario.kv_dtype,
+        fraction=scenario.memory.fraction,
+        reserve_bytes=scenario.memory.reserve,
+        activation_bytes=prefill_activation_bytes(model.shape, steps[role], tp),
+        block_tokens=scenario.memory.block_tokens,
+    )
+    return float(fit.kv_capacity_tokens)
+
+
+def weights_dtype(scenario: Scenario, model: ModelSpec) -> str:
+    """Return what the weights are stored in: as the scenario says, else as the model was released."""
+    return scenario.weights_dtype or model.weights_dtype
+
+
+def link_share_bytes_per_s(
+    link: Link, scenario: Scenario, accelerator: Accelerator, gpus: int, node_gpus: int
+) -> float:
+    """Bandwidth that one instance has for KV, one direction [B/s].
+
+    NICs of a node are shared by its GPUs: an instance of g of G GPUs has g/G of them. NVLink and PCIe belong
+    to each GPU.
+    """
+    if link.kind in ("nvlink", "pcie"):
+        return link.bandwidth_bytes_per_s(gpus)
+    nics = (scenario.node.nics or accelerator.nics_per_node) * gpus / node_gpus
+    rate = nics * link.bytes_per_s
+    cap = link.software_cap_bytes_per_s
+    return rate if cap is None else min(rate, cap)
+
+
+class _LatencySource:
+    """Where step times come from: the roofline, a profile, or a benchmark table written in the scenario."""
+
+    def __init__(self, scenario: Scenario, model: ModelSpec, accelerator: Accelerator) -> None:
+        self.scenario = scenario
+        self.model = model
+        self.accelerator = accelerator
+        self.profile: LatencyProfile | None = None
+        latency = scenario.latency
+        if isinstance(latency, str) and latency != "roofline":
+            self.profile = _load_profile(scenario, latency)
+
+    def degrees(self, parallel: Parallel, role: Role) -> list[tuple[int, int]]:
+        """Return the (TP, PP) pairs to try."""
+        asked = [(tp, pp) for tp in parallel.tp for pp in parallel.pp]
+        if isinstance(self.scenario.latency, InlineLatency) and len(asked) > 1:
+            raise ScenarioError(
+                f"{self.scenario.origin.at(('latency',))}: a benchmark table is of one parallelism: "
+                f"say which, e.g. {role}: {{parallel: {{tp: 8}}}}"
+            )
+        if self.profile is None:
+            return asked
+        measured = self.profile.degrees
+        both = [d for d in asked if d in measured]
+        if not both:
+            known = ", ".join(f"TP{tp}" + (f" PP{pp}" if pp > 1 else "") for tp, pp in measured)
+            raise ScenarioError(
+                f"{self.scenario.origin.at((role, 'parallel'))}: profile {self.profile.name} was measured at "
+                f"{known} only: choose among these"
+            )
+        return both
+
+    def at(self, tp: int, pp: int) -> LatencyModel:
+        """Return the step times of an instance at one parallelism."""
+        latency = self.scenario.latency
+        if isinstance(latency, InlineLatency):
+            return Tabulated.from_benchmark(
+                max_prefill_tokens_per_s=latency.max_prefill,
+                decode_table_s=latency.decode_table,
+                ttft_overhead_s=latency.overhead,
+            )
+        if self.profile is not None:
+            return self.profile.at(tp, pp)
+        return Roofline(
+            self.model.shape,
+            self.accelerator.device,
+            tp=tp,
+            pp=pp,
+            weights_dtype=weights_dtype(self.scenario, self.model),
+            kv_dtype=self.scenario.kv_dtype,
+        )
+
+
+def _load_profile(scenario: Scenario, name: str) -> LatencyProfile:
+    where = scenario.origin.at(("latency",))
+    path = Path(scenario.origin.source).parent / name
+    try:
+        if path.suffix in (".yaml", ".yml"):
+            with path.open(encoding="utf-8") as file:
+                return LatencyProfile.from_document(yaml.safe_load(file))
+        return LatencyProfile.from_document(catalog_document("latency", name))
+    except OSError as error:
+        raise ScenarioError(f"{where}: latency profile {name}: {(error.strerror or '').lower()}") from None
+    except InputError as error:
+        raise ScenarioError(f"{where}: latency: {error}") from None
