@@ -210,7 +210,7 @@ def weight_bytes(shape: ModelShape, weights_dtype: str) -> float:
     Examples
     --------
     >>> weight_bytes(ModelShape(32, 4096, 32, 8, 128, 14336, 128256), "bf16") / 1e9
-    16.06...
+    16.059...
     """
     g = parameter_groups(shape)
     narrow = bytes_per_value(weights_dtype)
