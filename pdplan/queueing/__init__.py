@@ -1,1 +1,47 @@
-"""pdplan.queueing"""
+"""Waiting-time laws: exact, bounded or labelled, one protocol (`pdplan.queueing.law`). Knows nothing of LLMs."""
+
+from pdplan.queueing.base import little_customers
+from pdplan.queueing.lattice import LatticeLaw
+from pdplan.queueing.lattice_sums import convolve, lattice_law, mixture, point_law
+from pdplan.queueing.law import WaitingLaw
+from pdplan.queueing.md1 import MD1, md1_mean_wait_s, md1_wait_quantile, md1_wait_sf
+from pdplan.queueing.mg1 import MG1, mg1_mean_wait_s, mg1_wait_quantile_bounds_fast
+from pdplan.queueing.mm1 import MM1, mm1_mean_wait_s
+from pdplan.queueing.service import Atoms, Deterministic, ServiceLaw, lundberg_exponent
+from pdplan.queueing.service_continuous import (
+    Erlang,
+    Exponential,
+    Gamma,
+    Hyperexponential,
+    Lognormal,
+    Mixture,
+)
+
+__all__ = [
+    "MD1",
+    "MG1",
+    "MM1",
+    "Atoms",
+    "Deterministic",
+    "Erlang",
+    "Exponential",
+    "Gamma",
+    "Hyperexponential",
+    "LatticeLaw",
+    "Lognormal",
+    "Mixture",
+    "ServiceLaw",
+    "WaitingLaw",
+    "convolve",
+    "lattice_law",
+    "little_customers",
+    "lundberg_exponent",
+    "md1_mean_wait_s",
+    "md1_wait_quantile",
+    "md1_wait_sf",
+    "mg1_mean_wait_s",
+    "mg1_wait_quantile_bounds_fast",
+    "mixture",
+    "mm1_mean_wait_s",
+    "point_law",
+]
