@@ -1,12 +1,17 @@
 """Waiting-time laws: exact, bounded or labelled, one protocol (`pdplan.queueing.law`). Knows nothing of LLMs."""
 
 from pdplan.queueing.base import little_customers
+from pdplan.queueing.erlang import delay_mean_wait, erlang_b, erlang_c, erlang_c_from_blocking
 from pdplan.queueing.lattice import LatticeLaw
 from pdplan.queueing.lattice_sums import convolve, lattice_law, mixture, point_law
 from pdplan.queueing.law import WaitingLaw
 from pdplan.queueing.md1 import MD1, md1_mean_wait_s, md1_wait_quantile, md1_wait_sf
+from pdplan.queueing.mdc import MDc
 from pdplan.queueing.mg1 import MG1, mg1_mean_wait_s, mg1_wait_quantile_bounds_fast
+from pdplan.queueing.mgc import MGc
+from pdplan.queueing.mgc_means import allen_cunneen, boxma_cohen_huffels, kimura, min_residual_mean
 from pdplan.queueing.mm1 import MM1, mm1_mean_wait_s
+from pdplan.queueing.mmc import MMc
 from pdplan.queueing.service import Atoms, Deterministic, ServiceLaw, lundberg_exponent
 from pdplan.queueing.service_continuous import (
     Erlang,
@@ -16,6 +21,7 @@ from pdplan.queueing.service_continuous import (
     Lognormal,
     Mixture,
 )
+from pdplan.queueing.spitzer import mdc_wait_probability_and_mean
 
 __all__ = [
     "MD1",
@@ -29,18 +35,30 @@ __all__ = [
     "Hyperexponential",
     "LatticeLaw",
     "Lognormal",
+    "MDc",
+    "MGc",
+    "MMc",
     "Mixture",
     "ServiceLaw",
     "WaitingLaw",
+    "allen_cunneen",
+    "boxma_cohen_huffels",
     "convolve",
+    "delay_mean_wait",
+    "erlang_b",
+    "erlang_c",
+    "erlang_c_from_blocking",
+    "kimura",
     "lattice_law",
     "little_customers",
     "lundberg_exponent",
     "md1_mean_wait_s",
     "md1_wait_quantile",
     "md1_wait_sf",
+    "mdc_wait_probability_and_mean",
     "mg1_mean_wait_s",
     "mg1_wait_quantile_bounds_fast",
+    "min_residual_mean",
     "mixture",
     "mm1_mean_wait_s",
     "point_law",
