@@ -26,13 +26,15 @@ class Price(CatalogItem):
     what: str = Field(min_length=3, description="seller and terms, e.g. on-demand, 8-GPU server")
     url: str = Field(pattern=r"^https?://\S+$")
     checked: datetime.date
+    estimated: bool = Field(default=False, description="no public quote for this part: taken from a near one")
 
 
 class Accelerator(NamedItem):
     """Peak rates of one accelerator and of the reference server that holds it.
 
     ``flops_per_s`` are dense rates (no structured sparsity). Bandwidths count one direction: NVLink 4 at
-    "900 GB/s" moves 450 GB/s each way.
+    "900 GB/s" moves 450 GB/s each way. ``memory_bytes`` is what the driver reports, which engines size
+    their KV cache by: an "80 GB" H100 has 81559 MiB = 85.5 GB.
     """
 
     vendor: str
@@ -51,7 +53,7 @@ class Accelerator(NamedItem):
     def device(self) -> Device:
         """The peak rates alone, as the latency models take them."""
         return Device(
-            flops_per_s=dict(self.flops_per_s),
+            flops_per_s={str(dtype): rate for dtype, rate in self.flops_per_s.items()},
             memory_bytes=self.memory_bytes,
             memory_bytes_per_s=self.memory_bytes_per_s,
             scale_up_bytes_per_s=self.scale_up_bytes_per_s,

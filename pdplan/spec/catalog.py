@@ -25,7 +25,7 @@ KINDS: Final = {
     "workloads": "workload",
     "latency": "latency profile",
 }
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _ALIASES = re.compile(r"^aliases:\s*\[(.*?)\]", re.MULTILINE | re.DOTALL)
 
 
@@ -63,7 +63,7 @@ def catalog_document(kind: str, name: str) -> dict[str, Any]:
     Examples
     --------
     >>> catalog_document("accelerators", "H100")["memory"]
-    '80 GB'
+    '81559 MiB'
     """
     return read_mapping(catalog_path(kind, name))
 
@@ -134,13 +134,12 @@ def load_model(name: str | Path, *, base: Path | None = None) -> ModelSpec:
     try:
         return _model(catalog_path("architectures", str(name)))
     except UnknownNameError as error:
-        path = (base or Path()) / name
-        path = path / "config.json" if path.is_dir() else path
-        if path.suffix == ".json" or path.is_file():
-            from pdplan.spec.hf_config import model_from_hf_config
+        path = _config_path((base or Path()) / name)
+        if path is None:
+            raise UnknownNameError(f"{error} (or give the path of a Hugging Face config.json)") from None
+    from pdplan.spec.hf_config import model_from_hf_config
 
-            return model_from_hf_config(path)
-        raise UnknownNameError(f"{error} (or give the path of a Hugging Face config.json)") from None
+    return model_from_hf_config(path)
 
 
 def load_accelerator(name: str) -> Accelerator:
@@ -154,7 +153,7 @@ def load_accelerator(name: str) -> Accelerator:
     Examples
     --------
     >>> load_accelerator("h100").memory_bytes
-    80000000000.0
+    85520809984.0
     """
     return _accelerator(catalog_path("accelerators", name))
 
@@ -173,6 +172,15 @@ def load_link(name: str) -> Link:
     50000000000.0
     """
     return _link(catalog_path("links", name))
+
+
+def _config_path(path: Path) -> Path | None:
+    """Return the config file that ``path`` means, or None where it means none."""
+    try:
+        path = path / "config.json" if path.is_dir() else path
+        return path if path.suffix == ".json" or path.is_file() else None
+    except (OSError, ValueError):  # a text that cannot be a path: too long, or with a null byte
+        return None
 
 
 @cache
