@@ -40,7 +40,7 @@ CatalogName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 class CatalogItem(BaseModel):
     """A catalog entry: immutable, no unknown keys, YAML keys without the unit in their name."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class Source(CatalogItem):
