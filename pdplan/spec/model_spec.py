@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, get_args
+from typing import Final
 
 from pydantic import Field, field_validator
 
@@ -78,7 +78,3 @@ def require_shape(shape: ModelShape) -> None:
         raise InputError(f"moe.experts_per_token is {moe.experts_per_token} of {moe.experts} experts")
     if moe is not None and moe.dense_layers > shape.layers:
         raise InputError(f"moe.dense_layers is {moe.dense_layers}: there are only {shape.layers} layers")
-
-
-#: dtypes that weights and KV may be stored in
-DTYPES: Final[tuple[str, ...]] = get_args(Dtype)
