@@ -42,7 +42,7 @@ class AffineStep:
     ----------
     base_s : float
         a: weights, launches, communication start-up [s].
-    per_request_s : float
+    per_sequence_s : float
         beta: what a request adds besides reading its KV [s].
     per_context_token_s : float
         gamma: reading one token of context [s/tok].
@@ -56,14 +56,14 @@ class AffineStep:
     """
 
     base_s: float
-    per_request_s: float
+    per_sequence_s: float
     per_context_token_s: float = 0.0
     mean_context: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the numbers once."""
         require_positive("base_s", self.base_s, "s")
-        require_positive("per_request_s", self.per_request_s, "s", zero_ok=True)
+        require_positive("per_sequence_s", self.per_sequence_s, "s", zero_ok=True)
         require_positive("per_context_token_s", self.per_context_token_s, "s/tok", zero_ok=True)
         require_positive("mean_context", self.mean_context, "tok", zero_ok=True)
 
@@ -73,13 +73,13 @@ class AffineStep:
         return np.inf
 
     @property
-    def effective_per_request_s(self) -> float:
+    def effective_per_sequence_s(self) -> float:
         """beta + gamma kv [s]."""
-        return self.per_request_s + self.per_context_token_s * self.mean_context
+        return self.per_sequence_s + self.per_context_token_s * self.mean_context
 
     def at(self, batch: Any) -> Array:
         """Step time [s]."""
-        return self.base_s + self.effective_per_request_s * np.asarray(batch, dtype=float)
+        return self.base_s + self.effective_per_sequence_s * np.asarray(batch, dtype=float)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

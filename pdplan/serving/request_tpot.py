@@ -80,15 +80,11 @@ class RequestTpot:
     tokens_per_step: float
 
     @classmethod
-    def of(cls, itl: DiscreteLaw, work: DecodeWork, step_s: float, intercept_s: float) -> RequestTpot:
-        r"""Take the step law, the lengths, and t(n*) with the intercept a of its tangent at n*.
-
-        The batch forgets with :math:`\tau = G\,t(n^*)^2 / a`.
-        """
+    def of(cls, itl: DiscreteLaw, work: DecodeWork, step_s: float, relaxation_s: float) -> RequestTpot:
+        """Take the step law, the lengths of the requests asked about, and `StationaryBatch.step_tangent`."""
         counts = work.gap_steps > 0
         if not counts.any():
             raise InputError("every request has one output token: TPOT is undefined")
-        relaxation_s = work.mean_steps * step_s**2 / intercept_s if intercept_s > 0 else np.inf
         shrink = np.sqrt(averaging_factor(work.gap_steps[counts], step_s, relaxation_s))
         edges = np.linspace(0.0, 1.0, 49)
         group = np.clip(np.digitize(shrink, edges) - 1, 0, 47)

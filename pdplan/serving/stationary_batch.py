@@ -14,10 +14,12 @@ from pdplan.errors import InfeasibleError, UnstableError
 from pdplan.latency.model import LatencyModel
 from pdplan.serving.admission import AdmissionWait, JoinWait
 from pdplan.serving.batch_law import capped_pmf, uncapped_pmf
+from pdplan.serving.context_spectrum import KvEffect
 from pdplan.serving.decode_step import AffineStep, ModelStep, StepTime
 from pdplan.serving.decode_work import DecodeWork, FirstToken
 from pdplan.serving.demand import ClassDemand
 from pdplan.serving.discrete_law import DiscreteLaw
+from pdplan.serving.kv_law import itl_with_kv, kv_share, local_kv_effect, lumped_pmf
 from pdplan.serving.kv_occupancy import KvOccupancy
 from pdplan.serving.request_tpot import RequestTpot
 from pdplan.trust import Trust
@@ -26,6 +28,9 @@ Array = NDArray[np.float64]
 
 #: Below this ratio of KV capacity to the KV reserved on average, a cap formula is 2-3 times optimistic.
 ENOUGH_HEADROOM = 1.5
+
+#: Share of time below which a full batch, or one beyond the measured range, leaves p99 alone.
+NEGLIGIBLE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +70,7 @@ class StationaryBatch:
 
     Examples
     --------
-    >>> law = StationaryBatch.affine(4.0, mean_steps=200, base_s=0.01, per_request_s=2e-4)
+    >>> law = StationaryBatch.affine(4.0, mean_steps=200, base_s=0.01, per_sequence_s=2e-4)
     >>> round(law.mean_tpot_s, 6), round(float(law.itl_quantile_s(0.99)), 4)     # (a + beta)/(1 - phi)
     (0.012143, 0.014)
     """
@@ -100,13 +105,13 @@ class StationaryBatch:
         arrival_rate: float,
         mean_steps: float,
         base_s: float,
-        per_request_s: float,
+        per_sequence_s: float,
         *,
         max_batch: int | None = None,
     ) -> StationaryBatch:
         """Equal requests of ``mean_steps`` steps on t(n) = base + per_request n, KV reads included in it."""
         work = DecodeWork.equal(mean_steps)
-        return cls(arrival_rate, work, AffineStep(base_s, per_request_s), max_batch)
+        return cls(arrival_rate, work, AffineStep(base_s, per_sequence_s), max_batch)
 
     @classmethod
     def from_latency(
@@ -149,7 +154,7 @@ class StationaryBatch:
         return self.arrival_rate * self.work.decode_share * self.work.mean_steps
 
     @cached_property
-    def _seconds_per_request_step(self) -> float:
+    def _seconds_per_sequence_step(self) -> float:
         """t(n)/n at the largest batch [s]: what one step of one request costs at full load."""
         n = float(self.cap) if self.cap is not None else 1e9
         return float(self.step.at(np.array([n]))[0]) / n
@@ -157,7 +162,7 @@ class StationaryBatch:
     @property
     def utilization(self) -> float:
         """Offered over possible: lam G t(B)/B, or lam G times the slope of t when nothing caps it [-]."""
-        return self.steps_per_s * self._seconds_per_request_step
+        return self.steps_per_s * self._seconds_per_sequence_step
 
     @property
     def max_rate(self) -> float:
@@ -192,8 +197,16 @@ class StationaryBatch:
     # ------------------------------------------------------------------ time per token
 
     @cached_property
+    def kv_effect(self) -> KvEffect | None:
+        """How unequal contexts spread the step; None without KV reads, or where t(n) does not grow."""
+        rate = self.arrival_rate * self.work.decode_share
+        return local_kv_effect(self.work, self.step, rate, max(1.0, self.mean_batch))
+
+    @cached_property
     def itl(self) -> DiscreteLaw:
-        """Law of the step time seen by a token: t(N + 1), since a token sees the others and itself [s]."""
+        """Law of the step time seen by a token [s]: t(N + 1), since a token sees the others and itself."""
+        if self.kv_effect is not None:
+            return itl_with_kv(self.steps_per_s, self.step, self.cap, self.kv_effect)
         weight = self.batch_pmf
         if self.cap is not None:
             weight = weight[:-1].copy()
@@ -219,12 +232,20 @@ class StationaryBatch:
         return self.itl.mean / self.work.tokens_per_step
 
     @cached_property
+    def step_tangent(self) -> tuple[float, float]:
+        r"""Step time at the mean batch n* and, from the tangent of t there, the memory of the batch [s], [s].
+
+        Near n* the batch relaxes with :math:`\tau = G\,t(n^*)^2/a`, a = t - n t' the tangent's intercept.
+        """
+        n = max(1.0, self.mean_batch)
+        t0, t1 = (float(t) for t in self.step.at(np.array([n, n + 1.0])))
+        intercept = t0 - n * (t1 - t0)
+        return t0, self.work.mean_steps * t0**2 / intercept if intercept > 0 else np.inf
+
+    @cached_property
     def request_tpot(self) -> RequestTpot:
         """Law of the TPOT of a request, over requests of two output tokens and more."""
-        at = max(1.0, self.mean_batch)
-        t0, t1 = self.step.at(np.array([at, at * 1.01]))
-        intercept = float(t0 - (t1 - t0) / 0.01)
-        return RequestTpot.of(self.itl, self.work, float(t0), intercept)
+        return RequestTpot.of(self.itl, self.work, *self.step_tangent)
 
     def tpot_quantile_s(self, p: Any) -> Any:
         """p-quantile of TPOT over requests [s]; requests of one output token are left out."""
@@ -242,8 +263,11 @@ class StationaryBatch:
         if self.cap is None:
             return AdmissionWait(0.0, 1.0, 0.0)
         requests_per_s = self.arrival_rate * self.work.decode_share
+        full = self.batch_pmf
+        if self.kv_effect is not None:
+            full = lumped_pmf(self.steps_per_s, self.step, self.cap, self.kv_effect.batch_spread)
         return AdmissionWait(
-            float(self.batch_pmf[-1]),
+            float(full[-1]),
             requests_per_s * (1 / self.utilization - 1),
             self.work.scv_steps,
         )
@@ -258,7 +282,11 @@ class StationaryBatch:
     def kv(self) -> KvOccupancy:
         """Law of the KV tokens in use by running requests."""
         kv, var = self.work.mean_context, self.work.var_context
-        return KvOccupancy(self.mean_batch * kv, self.mean_batch * var + self.var_batch * kv**2)
+        mean, spread = self.mean_batch * kv, self.mean_batch * var + self.var_batch * kv**2
+        if self.kv_effect is not None:
+            mean *= self.kv_effect.context_mean_ratio
+            spread *= self.kv_effect.context_spread
+        return KvOccupancy(mean, spread)
 
     @property
     def kv_overflow_probability(self) -> float:
@@ -275,10 +303,7 @@ class StationaryBatch:
     @property
     def kv_share(self) -> float:
         """KV reads over the whole growth of a step with the batch, gamma kv / (beta + gamma kv) [-]."""
-        n = max(1.0, self.mean_batch)
-        growth = float(np.diff(self.step.at(np.array([n, n + 1.0])))[0])
-        reads = self.step.per_context_token_s * self.work.mean_context
-        return min(1.0, reads / growth) if reads > 0 and growth > 0 else float(reads > 0)
+        return kv_share(self.work, self.step, max(1.0, self.mean_batch))
 
     # ------------------------------------------------------------------ trust
 
@@ -287,17 +312,14 @@ class StationaryBatch:
         """What stops the law from being exact, one line each."""
         found = []
         if self.kv_share > 0:
-            found.append(
-                f"KV reads are {self.kv_share:.0%} of a step's growth: the law is optimistic in the tail"
-            )
-        if self.cap is not None:
-            found.append(f"the batch is capped at {self.cap}: waiting is a two-moment approximation")
+            found.append(f"KV reads are {self.kv_share:.0%} of a step's growth: tails are optimistic")
+        if self.cap is not None and self.batch_pmf[-1] > NEGLIGIBLE:
+            found.append(f"the batch of {self.cap} is full {self.batch_pmf[-1]:.2%} of the time")
         if self.kv_headroom < ENOUGH_HEADROOM:
             found.append(f"KV headroom is {self.kv_headroom:.2f}: below {ENOUGH_HEADROOM} simulate")
-        if self.batch_pmf.size > self.step.valid_to + 1:
-            beyond = float(self.batch_pmf[int(self.step.valid_to) + 1 :].sum())
-            if beyond > 0.001:
-                found.append(f"{beyond:.1%} of the time the batch is beyond the step times' range")
+        beyond = float(self.batch_pmf[int(min(self.step.valid_to, self.batch_pmf.size)) + 1 :].sum())
+        if beyond > NEGLIGIBLE:
+            found.append(f"the batch is beyond the range of the step times {beyond:.2%} of the time")
         return tuple(found)
 
     @property
