@@ -17,7 +17,8 @@ from pdplan.workload.arrivals import (
     PoissonArrivals,
     TraceArrivals,
 )
-from pdplan.workload.joint import OUTPUT_ATOMS, PROMPT_ATOMS, copula_parameter
+from pdplan.workload.copula import couple
+from pdplan.workload.joint import OUTPUT_ATOMS, PROMPT_ATOMS
 from pdplan.workload.law import Array
 from pdplan.workload.strata import law_atoms
 from pdplan.workload.workload import Workload
@@ -94,11 +95,8 @@ def generate_requests(workload: Workload, arrivals: ArrivalProcess, requests: in
         return Requests(
             times, _whole(workload.trace.prompt_tokens[pick]), _whole(workload.trace.output_tokens[pick])
         )
-    parameter = copula_parameter(
-        law_atoms(workload.prompt, PROMPT_ATOMS),
-        law_atoms(workload.output, OUTPUT_ATOMS),
-        workload.length_correlation,
-    )
+    prompt, output = law_atoms(workload.prompt, PROMPT_ATOMS), law_atoms(workload.output, OUTPUT_ATOMS)
+    parameter = couple(prompt, output, workload.length_correlation).parameter
     first = source.prompts.standard_normal(requests)
     second = parameter * first + np.sqrt(1.0 - parameter**2) * source.outputs.standard_normal(requests)
     top = 1.0 - 1e-15  # a law without a largest value has no quantile at 1

@@ -6,19 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from pdplan.checks import require_fraction
 from pdplan.errors import InputError
-from pdplan.workload._roots import bracketed_root
+from pdplan.workload.copula import couple, fit_marginals
 from pdplan.workload.law import Array, LengthLaw
 from pdplan.workload.strata import Atoms, law_atoms
 from pdplan.workload.table_law import sample_law
 
 #: Default numbers of marginal atoms: a few hundred pairs keep a plan in milliseconds.
 PROMPT_ATOMS, OUTPUT_ATOMS = 32, 24
-_COPULA_MAX = 0.9995  # normal correlation beyond which the coupling is taken as complete
-_NODES, _NODE_SHARES = np.polynomial.legendre.leggauss(5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +94,7 @@ def joint_lengths(
 
     Notes
     -----
-    Gaussian copula: Nelsen 2006, An Introduction to Copulas, section 2.3. A weak Pearson correlation can come
+    A weak Pearson correlation can come
     with a rank correlation of the other sign where the dependence is not monotone; the copula then has the
     mean product and not the ranks. `joint_from_pairs` has both.
 
@@ -111,53 +108,7 @@ def joint_lengths(
     """
     require_fraction("the size of length_correlation", abs(length_correlation))
     x, y = law_atoms(prompt, prompt_atoms), law_atoms(output, output_atoms)
-    if length_correlation == 0.0:
-        return _pairs(x, y, np.outer(x.weights, y.weights))
-    parameter = copula_parameter(x, y, length_correlation)
-    return _pairs(x, y, _copula_weights(x.weights, y.weights, parameter))
-
-
-def copula_parameter(prompt: Atoms, output: Atoms, length_correlation: float) -> float:
-    """Return the normal correlation whose copula gives the atoms the wanted Pearson correlation [-].
-
-    Raises
-    ------
-    InputError
-        A constant marginal (it correlates with nothing), or a correlation out of reach.
-
-    Examples
-    --------
-    >>> from pdplan.workload.lengths import length_law
-    >>> law = length_law({"mean": 1000, "scv": 1.0})
-    >>> a = law_atoms(law)
-    >>> 0.6 < copula_parameter(a, a, 0.6) < 0.7
-    True
-    """
-    if length_correlation == 0.0:
-        return 0.0
-    scale = float(np.sqrt(prompt.scv * output.scv)) * prompt.mean * output.mean
-    if scale == 0.0:
-        raise InputError(
-            f"length_correlation is {length_correlation:g}, but one of the lengths is fixed: leave it out"
-        )
-    centred_x, centred_y = prompt.values - prompt.mean, output.values - output.mean
-
-    def miss(parameter: float) -> float:
-        weights = _copula_weights(prompt.weights, output.weights, parameter)
-        return float(centred_x @ weights @ centred_y) / scale - length_correlation
-
-    sign = float(np.copysign(1.0, length_correlation))
-    low, high = 0.0, min(abs(length_correlation), _COPULA_MAX)
-    # the correlation of lengths is nearer to 0 than that of the normals behind them: look above it
-    while sign * miss(sign * high) < 0.0:
-        if high == _COPULA_MAX:
-            reach = miss(sign * high) + length_correlation
-            raise InputError(
-                f"length_correlation is {length_correlation:g}: lengths with these laws correlate at "
-                f"{'most' if sign > 0 else 'least'} {reach:.3g}; use a value nearer to 0"
-            )
-        low, high = high, min(high + 0.5 * min(high, 1.0 - high) + 1e-3, _COPULA_MAX)
-    return bracketed_root(miss, sign * low, sign * high, tolerance=1e-8)
+    return _pairs(x, y, couple(x, y, length_correlation).weights)
 
 
 def joint_from_pairs(
@@ -202,7 +153,7 @@ def joint_from_pairs(
     np.add.at(cells, (_cell_of_ranks(x, a.weights), _cell_of_ranks(y, b.weights)), 1.0 / x.size)
     # a trace of fewer requests than cells leaves rows empty; a trace of independence fills them
     share = 1.0 / np.sqrt(x.size)
-    weights = _fit_marginals(
+    weights = fit_marginals(
         (1 - share) * cells + share * np.outer(a.weights, b.weights), a.weights, b.weights
     )
     return _pairs(a, b, _with_mean_product(a, b, weights, float(np.mean(x * y))))
@@ -230,30 +181,6 @@ def _with_mean_product(x: Atoms, y: Atoms, weights: Array, target: float) -> Arr
     part = min((target - product) / reach, 1.0) if reach != 0.0 else 0.0
     mixed: Array = (1.0 - part) * weights + part * extreme
     return mixed
-
-
-def _copula_weights(rows: Array, columns: Array, parameter: float) -> Array:
-    """Return the Gaussian copula's probability of each cell of the rank grid, with exact marginals."""
-    if parameter == 0.0:
-        return np.outer(rows, columns)
-    start = np.concatenate([[0.0], np.cumsum(rows)[:-1]])
-    ranks = start[:, None] + rows[:, None] * (_NODES + 1) / 2
-    cuts = ndtri(np.cumsum(columns)[:-1])
-    spread = np.sqrt(1.0 - parameter**2)
-    below = ndtr((cuts - parameter * ndtri(ranks)[:, :, None]) / spread)
-    cells = np.diff(np.einsum("k,ikj->ij", _NODE_SHARES / 2, below), axis=1, prepend=0.0, append=1.0)
-    return _fit_marginals(rows[:, None] * np.maximum(cells, 1e-300), rows, columns)
-
-
-def _fit_marginals(cells: Array, rows: Array, columns: Array) -> Array:
-    """Scale rows and columns in turn until both sums are right (Deming and Stephan 1940)."""
-    for _ in range(200):
-        cells = cells * (columns / cells.sum(axis=0))
-        sums = cells.sum(axis=1)
-        cells = cells * (rows / sums)[:, None]
-        if np.abs(sums - rows).max() < 1e-12:
-            break
-    return cells
 
 
 def _pairs(x: Atoms, y: Atoms, weights: Array) -> JointLengths:

@@ -107,6 +107,8 @@ def law_atoms(law: LengthLaw, atoms: int = 32) -> Atoms:
     (31, 1000.0, 1.5)
     """
     edges, single = (np.array(x) for x in strata_edges(atoms))
+    if law.scv <= 1e-15:
+        return Atoms(np.array([law.mean]), np.array([1.0]))
     width = np.diff(edges)
     mean, square, cube = np.diff(law.partial_moments(edges), axis=1) / width
     variance = np.where(single, 0.0, square - mean**2)
@@ -147,4 +149,6 @@ def _merged(values: Array, weights: Array) -> Atoms:
     starts = np.flatnonzero(new)
     total = np.add.reduceat(weights, starts)
     mean = np.add.reduceat(weights * values, starts) / total
-    return Atoms(mean, total / total.sum())
+    ends = np.append(starts[1:], values.size) - 1
+    # the clip keeps a value that stands alone, or a constant, to the last digit
+    return Atoms(np.clip(mean, values[starts], values[ends]), total / total.sum())
