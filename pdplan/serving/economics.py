@@ -151,7 +151,7 @@ def effective_transfer(transfer_s: Any, prefill_s: Any, overlap_fraction: Any, *
     require_positive("transfer_s", transfer_s, "s", zero_ok=True)
     require_positive("prefill_s", prefill_s, "s", zero_ok=True)
     require_fraction("overlap_fraction", overlap_fraction)
-    floor: Any = 0.0
+    floor = 0 * transfer_s  # 0 of the right kind: float, array or symbol
     if layers is not None:
         require_positive("layers", layers)
         floor = transfer_s / layers
@@ -189,7 +189,7 @@ def needed_overlap(transfer_s: Any, prefill_s: Any, target_penalty: Any) -> Any:
     require_positive("transfer_s", transfer_s, "s", zero_ok=True)
     require_positive("prefill_s", prefill_s, "s")
     require_positive("target_penalty", target_penalty, zero_ok=True)
-    return larger(0.0, transfer_s / prefill_s - target_penalty)
+    return larger(0 * transfer_s, transfer_s / prefill_s - target_penalty)
 
 
 def colocated_itl_worst(decode_step_s: Any, chunk_s: Any) -> Any:

@@ -87,7 +87,7 @@ def effective_prefill_throughput(
     Traceback (most recent call last):
     pdplan.errors.InfeasibleError: ttft_s 0.3 s cannot be met at any rate: overhead 0.1 s plus ...
     """
-    return _throughput(max_prefill_tokens_per_s, prompt_tokens, ttft_s, overhead_s, 1.0)
+    return _throughput(max_prefill_tokens_per_s, prompt_tokens, ttft_s, overhead_s, 1)
 
 
 def effective_prefill_throughput_percentile(
