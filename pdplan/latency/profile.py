@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pdplan.errors import InputError
 from pdplan.latency.fitted import DecodeFit, Fitted, PrefillFit
 from pdplan.latency.profile_fields import count, known_keys, ms, number, numbers, pair, required
 from pdplan.latency.table import DecodeCurve, Tabulated
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _TOP = frozenset(
     [

@@ -194,7 +194,7 @@ class Roofline:
             memory = memory + bound[1]
         layers_all = self.shape.layers
         memory = memory + layers_all / r.memory_bytes_per_s * terms.activation_bytes(
-            tokens, self.shape.hidden, w.qkv_width, w.ffn_width, ACTIVATION_BYTES
+            tokens, self.shape.hidden, w.qkv_width, w.ffn_width, ACTIVATION_BYTES, w.routed_width
         )
         communication = self._communication_s(tokens)
         small = w.kernels * f.kernel_floor_s

@@ -130,19 +130,23 @@ def all_reduce_s(sent_bytes: Any, link_bytes_per_s: Any, latency_s: Any, count: 
     return count * (latency_s + sent_bytes / link_bytes_per_s)
 
 
-def activation_bytes(tokens: Any, hidden: Any, qkv_width: Any, ffn_width: Any, bytes_per_value: Any) -> Any:
+def activation_bytes(
+    tokens: Any, hidden: Any, qkv_width: Any, ffn_width: Any, bytes_per_value: Any, routed_width: Any = 0
+) -> Any:
     """Bytes that the element-wise kernels of one layer move on one GPU [B].
 
     Two residual norms read and write two tensors each (``8 h``), rotary embedding and KV write read and
     write the projections (``2 qkv``), the activation reads two and writes one of the feed-forward width
-    (``3 ffn``).
+    (``3 ffn``); with experts, each visited one has its input gathered and its output written, read and summed
+    (``4 k h``, on every rank whole: tensor parallelism divides the inner width, not the hidden one).
 
-    Source: count of the kernels of a vLLM Llama layer; LLMServingSim times them at 137 us a layer for 2048
-    tokens on RTX PRO 6000, this count at 0.8 of its memory rate gives 246 us without cache hits.
+    Source: count of the kernels of a vLLM Llama layer and of its fused_moe; LLMServingSim times the former at
+    137 us a layer for 2048 tokens on RTX PRO 6000, this count at 0.8 of its memory rate gives 250 us without
+    cache hits.
 
     Examples
     --------
     >>> activation_bytes(2048, 4096, 6144, 14336, 2) / 1e6
     360.710144
     """
-    return tokens * bytes_per_value * (8 * hidden + 2 * qkv_width + 3 * ffn_width)
+    return tokens * bytes_per_value * (8 * hidden + 2 * qkv_width + 3 * ffn_width + 4 * routed_width)

@@ -49,6 +49,7 @@ class WorkCount:
     kv_layer_bytes: float  #: of one token in one layer, read by one GPU
     qkv_width: float
     ffn_width: float
+    routed_width: float  #: hidden states times experts visited, mean over layers; whole on every rank
     kernels: int
     all_reduces: int
 
@@ -75,11 +76,9 @@ def count_work(shape: ModelShape, tp: int, weights_dtype: str, kv_dtype: str) ->
     moe = shape.moe
     ffn = shape.intermediate * g.dense_layers
     if moe is not None:
-        # Gather and weighted sum move 4 k h values beside the 3 k w of the activation itself.
-        visited = moe.experts_per_token * moe.expert_intermediate + moe.shared_intermediate
-        ffn += g.moe_layers * visited
-    gather = 4 * shape.hidden * moe.experts_per_token * g.moe_layers if moe is not None else 0
+        ffn += g.moe_layers * (moe.experts_per_token * moe.expert_intermediate + moe.shared_intermediate)
     qk, v = _prefill_head_dims(shape)
+    routed = shape.hidden * moe.experts_per_token * g.moe_layers if moe is not None else 0
     return WorkCount(
         dense_parameters=(g.attention + g.ffn_shared + g.router) / tp,
         dense_bytes=(g.attention * attention_bytes + g.ffn_shared * narrow + g.router * wide) / tp,
@@ -96,7 +95,8 @@ def count_work(shape: ModelShape, tp: int, weights_dtype: str, kv_dtype: str) ->
         decode_v_dim=v if shape.mla is None else shape.mla.kv_lora_rank,
         kv_layer_bytes=kv_values_per_layer(shape) * bytes_per_value(kv_dtype) / kv_shards(shape, tp),
         qkv_width=shape.heads * qk / tp + kv_values_per_layer(shape) / kv_shards(shape, tp),
-        ffn_width=(ffn + gather / 3) / shape.layers / tp,
+        ffn_width=ffn / shape.layers / tp,
+        routed_width=routed / shape.layers,
         kernels=shape.layers * LAYER_KERNELS + g.moe_layers * MOE_KERNELS,
         all_reduces=shape.layers * ALL_REDUCES_PER_LAYER if tp > 1 else 0,
     )
