@@ -1,0 +1,144 @@
+"""Judge one disaggregated fleet: every class's latencies, every station's load, against every objective."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from pdplan.planner.instances import InstanceOption
+from pdplan.planner.problem import Array, Problem
+from pdplan.planner.stations import DecodeSide, LinkSide, PrefillSide, TpotLaw
+from pdplan.serving.composition import TtftLaw, e2e_law, ttft_law
+from pdplan.serving.demand import ClassDemand
+from pdplan.spec.slo import JointTarget, Slo
+
+#: Lattice points of a TTFT law while searching, and when the answer is reported.
+SEARCH_POINTS = 1024
+REPORT_POINTS = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class Disaggregated:
+    """Pools of ``prefill_count`` and ``decode_count`` instances, joined by the link, under the problem's traffic.
+
+    Raises
+    ------
+    UnstableError
+        A station is offered more than it can do (on construction of that station).
+    """
+
+    problem: Problem
+    prefill: PrefillSide
+    decode: DecodeSide
+
+    @cached_property
+    def link(self) -> LinkSide:
+        """The KV link between the two pools."""
+        return LinkSide(self.problem, self.prefill, self.decode)
+
+    @property
+    def first_token_from_decode(self) -> bool:
+        """Whether TTFT includes transfer, admission and the first decode step."""
+        return self.problem.scenario.first_token_from == "decode"
+
+    def fixed_s(self, demand: ClassDemand) -> Mapping[str, Array]:
+        """Parts of TTFT given by a request's lengths, at each atom [s]."""
+        prefill = self.prefill.prefill_s(demand)
+        parts = {"overhead": self.prefill.overhead_s(demand), "prefill": prefill}
+        if self.first_token_from_decode:
+            parts["transfer"] = self.link.visible_transfer_s(demand, prefill)
+        return parts
+
+    def waits(self) -> dict[str, object]:
+        """Parts of TTFT that do not depend on the request's own lengths."""
+        waits: dict[str, object] = {"queue": self.prefill.wait}
+        if self.first_token_from_decode:
+            waits |= {
+                "transfer_wait": self.link.mean_wait_s,
+                "admission": self.decode.admission,
+                "join": self.decode.join,
+                "first_step": self.decode.first_step,
+            }
+        return waits
+
+    def ttft(self, demand: ClassDemand, *, points: int = REPORT_POINTS) -> TtftLaw:
+        """Law of TTFT of a class."""
+        return ttft_law(self.waits(), self.fixed_s(demand), demand.weight, points=points)
+
+    def tpot(self, demand: ClassDemand) -> TpotLaw:
+        """Law of TPOT of a class; with the first token from prefill it also carries transfer and admission."""
+        if self.first_token_from_decode:
+            return self.decode.tpot(demand)
+        waits = self.link.mean_wait_s + self.decode.law.admission.mean_s + self.decode.law.join.mean_s
+        visible = self.link.visible_transfer_s(demand, self.prefill.prefill_s(demand))
+        return self.decode.tpot(demand, visible + waits)
+
+    def e2e(self, demand: ClassDemand, *, points: int = REPORT_POINTS) -> TtftLaw:
+        """Law of end-to-end latency of a class (approximate: the spread of TPOT is left out)."""
+        return e2e_law(self.ttft(demand, points=points), demand.output_tokens, self.tpot(demand).mean_s)
+
+    def meets(self, demand: ClassDemand, slo: Slo) -> bool:
+        """Whether TTFT, E2E, joint and (where the link is part of it) TPOT objectives of a class are met."""
+        ttft = self.ttft(demand, points=SEARCH_POINTS)
+        laws: dict[str, TtftLaw | TpotLaw] = {"ttft": ttft}
+        for target in slo.targets:
+            if target.metric == "itl" or (target.metric == "tpot" and self.first_token_from_decode):
+                continue
+            if target.metric not in laws:
+                laws[target.metric] = (
+                    self.tpot(demand) if target.metric == "tpot" else self.e2e(demand, points=SEARCH_POINTS)
+                )
+            law = laws[target.metric]
+            if target.probability is None:
+                if law.mean_s > target.limit_s:
+                    return False
+            elif float(law.sf(target.limit_s)) > 1.0 - target.probability:
+                return False
+        return slo.joint is None or self.joint_attainment(demand, slo.joint)[1] >= slo.joint.attainment
+
+    def joint_attainment(self, demand: ClassDemand, target: JointTarget) -> tuple[float, float, float]:
+        """(value, lower, upper) of P(TTFT <= x and TPOT <= y) over requests of a class.
+
+        The bounds are Frechet's, whatever the dependence between the two; the value takes them as independent.
+        """
+        in_time = 1.0 - float(self.ttft(demand, points=SEARCH_POINTS).sf(target.ttft_s))
+        in_pace = 1.0 - float(self.tpot(demand).sf(target.tpot_s))
+        return in_time * in_pace, max(0.0, in_time + in_pace - 1.0), min(in_time, in_pace)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluator:
+    """Stations of a problem, each built once."""
+
+    problem: Problem
+
+    @cached_property
+    def _prefill(self) -> dict[tuple[int, int], PrefillSide]:
+        return {}
+
+    @cached_property
+    def _decode(self) -> dict[tuple[int, int], DecodeSide]:
+        return {}
+
+    def prefill(self, option: InstanceOption, count: int) -> PrefillSide:
+        """Return the prefill pool of ``count`` instances."""
+        key = (id(option), count)
+        if key not in self._prefill:
+            self._prefill[key] = PrefillSide(self.problem, option, count)
+        return self._prefill[key]
+
+    def decode(self, option: InstanceOption, count: int) -> DecodeSide:
+        """Return the decode pool of ``count`` instances."""
+        key = (id(option), count)
+        if key not in self._decode:
+            self._decode[key] = DecodeSide(self.problem, option, count)
+        return self._decode[key]
+
+    def fleet(
+        self, prefill: InstanceOption, prefill_count: int, decode: InstanceOption, decode_count: int
+    ) -> Disaggregated:
+        """Return the fleet, ready to be judged."""
+        return Disaggregated(
+            self.problem, self.prefill(prefill, prefill_count), self.decode(decode, decode_count)
+        )

@@ -1,0 +1,114 @@
+"""Why no fleet meets the objectives: the constraint, by how much, and the nearest objective that can be met."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pdplan import units
+from pdplan._version import __version__
+from pdplan.errors import InfeasibleError, UnstableError
+from pdplan.planner.search import MAX_INSTANCES, Search
+from pdplan.planner.traffic import ClassTraffic
+from pdplan.spec.slo import Target
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfReach:
+    """A target that no number of instances meets, and the best value that any kind of instance reaches."""
+
+    name: str
+    target: Target
+    best_s: float
+    how: str
+
+    def __str__(self) -> str:
+        """One line: what, limit, by how much, nearest."""
+        over = self.best_s / self.target.limit_s - 1.0
+        nearest = units.show(self.best_s * (1 + 1e-9), "time", digits=4)
+        return (
+            f"{self.name}: {self.target} cannot be met: {self.how} gives {nearest} with any number of instances "
+            f"({over:.0%} over); nearest feasible: {self.target.metric} {self.target.stat} <= {nearest}"
+        )
+
+
+class InfeasiblePlanError(InfeasibleError):
+    """No fleet meets the objectives; ``document()`` is the JSON form."""
+
+    def __init__(self, message: str, out_of_reach: tuple[OutOfReach, ...]) -> None:
+        super().__init__(message)
+        self.out_of_reach = out_of_reach
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document of an infeasible plan."""
+        return {
+            "schema": "pdplan.plan/1",
+            "version": __version__,
+            "feasible": False,
+            "binding": str(self),
+            "nearest": [
+                {
+                    "class": o.name,
+                    "target": str(o.target),
+                    "limit_s": o.target.limit_s,
+                    "nearest_s": float(f"{o.best_s:.10g}"),
+                }
+                for o in self.out_of_reach
+            ],
+        }
+
+
+def explain_infeasible(search: Search, error: InfeasibleError) -> InfeasiblePlanError:
+    """Find the targets that are out of reach of every kind of instance, worst first."""
+    missed = [
+        found
+        for traffic in search.problem.traffic
+        for target in traffic.slo.targets
+        if (found := _out_of_reach(search, traffic, target)) is not None
+    ]
+    if not missed:
+        return InfeasiblePlanError(f"{error}: {_together(search)}", ())
+    missed.sort(key=lambda o: o.target.limit_s / o.best_s)
+    return InfeasiblePlanError(str(missed[0]), tuple(missed))
+
+
+def _out_of_reach(search: Search, traffic: ClassTraffic, target: Target) -> OutOfReach | None:
+    """Return the target if the best instance, in any number, misses it."""
+    reached = [r for r in _reached(search, traffic, target) if r is not None]
+    if not reached:
+        return None
+    best_s, how = min(reached)
+    return OutOfReach(traffic.name, target, best_s, how) if best_s > target.limit_s else None
+
+
+def _reached(search: Search, traffic: ClassTraffic, target: Target) -> list[tuple[float, str] | None]:
+    """Value of a statistic with more instances than anybody buys, for every pair of kinds."""
+    rows: list[tuple[float, str] | None] = []
+    for decode in search.problem.options("decode"):
+        for prefill in search.problem.options("prefill"):
+            try:
+                fleet = search.evaluator.fleet(prefill, MAX_INSTANCES, decode, MAX_INSTANCES)
+                if target.metric == "itl":
+                    value = fleet.decode.itl_value(target.probability)
+                elif target.metric == "tpot":
+                    value = fleet.tpot(traffic.demand).value(target.probability)
+                else:
+                    law = fleet.ttft(traffic.demand) if target.metric == "ttft" else fleet.e2e(traffic.demand)
+                    p = target.probability
+                    value = law.mean_s if p is None else float(law.quantile_s(p))
+            except UnstableError:
+                rows.append(None)
+                continue
+            kinds = (
+                f"decode {decode.label}" if target.metric in ("tpot", "itl") else f"prefill {prefill.label}"
+            )
+            rows.append((value, kinds))
+    return rows
+
+
+def _together(search: Search) -> str:
+    """Say what stands in the way when each objective alone can be met."""
+    joints = [t for t in search.problem.traffic if t.slo.joint is not None]
+    if joints:
+        return f"{joints[0].name}: {joints[0].slo.joint} is not reached with any number of instances"
+    return "the objectives can be met one by one but not together, or KV memory does not hold the batch"

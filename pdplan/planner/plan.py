@@ -1,0 +1,92 @@
+"""The plan: the answer, its reason, its margin, and what stands beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pdplan._version import __version__
+from pdplan.errors import InputError, did_you_mean
+from pdplan.planner.benchmark import BenchmarkArithmetic
+from pdplan.planner.result import Binding, ClassPlan, Colocated, Cost, Fleet, Need
+from pdplan.planner.verdict import ClassVerdict
+from pdplan.spec.scenario import Scenario
+from pdplan.symbolic import Derivation, Shown, show_derivation
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The cheapest fleet that meets every objective.
+
+    ``print(plan)`` reads like an engineer's note; `document` is the JSON form; `explain` shows the working.
+    """
+
+    scenario: Scenario
+    fleet: Fleet
+    need: Need
+    binding: Binding
+    colocated: Colocated
+    verdicts: tuple[ClassVerdict, ...]
+    considered: int
+    defaults: tuple[tuple[str, str], ...]
+    stated: Fleet | None = None
+    benchmark: BenchmarkArithmetic | None = None
+    rejected: tuple[str, ...] = ()
+    verification: None = None
+    derivations: tuple[Derivation, ...] = field(default=(), repr=False)
+
+    @property
+    def classes(self) -> tuple[ClassPlan, ...]:
+        """What each class gets."""
+        return self.fleet.classes
+
+    @property
+    def cost(self) -> Cost:
+        """What the fleet costs."""
+        return self.fleet.cost
+
+    def explain(self, name: str) -> tuple[Shown, ...]:
+        """Show how the quantities of that name came about: formula, numbers in it, value, source.
+
+        A name selects itself and everything below it: ``ttft`` shows ``ttft.queue``, ``ttft.prefill``, ...
+
+        Raises
+        ------
+        InputError
+            No quantity has that name.
+        """
+        found = [d for d in self.derivations if d.name == name or d.name.startswith(name + ".")]
+        if not found:
+            known = sorted(
+                {d.name for d in self.derivations} | {d.name.split(".")[0] for d in self.derivations}
+            )
+            raise InputError(
+                f"no quantity {name!r} in the plan{did_you_mean(name, known) or '; pdplan explain lists them'}"
+            )
+        return tuple(show_derivation(d) for d in found)
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document: stable, versioned, without timings or dates."""
+        return {
+            "schema": "pdplan.plan/1",
+            "version": __version__,
+            "feasible": True,
+            "scenario": self.scenario.model_dump(mode="json", exclude_none=True),
+            "fleet": self.fleet.document(),
+            "need": self.need.document(),
+            "binding": self.binding.document(),
+            "colocated": self.colocated.document(),
+            "verdicts": [v.document() for v in self.verdicts],
+            "stated_fleet": None if self.stated is None else self.stated.document(),
+            "benchmark_arithmetic": None if self.benchmark is None else self.benchmark.document(),
+            "considered": self.considered,
+            "rejected": list(self.rejected),
+            "defaults": dict(self.defaults),
+            "verification": self.verification,
+        }
+
+    def __str__(self) -> str:
+        """Read like an engineer's note, 80 columns wide."""
+        from pdplan.planner.note import plan_note
+
+        return plan_note(self, width=80)

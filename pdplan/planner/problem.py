@@ -1,0 +1,115 @@
+"""A scenario assembled: everything the planner needs, resolved once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdplan.errors import InputError, ScenarioError
+from pdplan.latency.parameters import kv_bytes
+from pdplan.planner.instances import InstanceOption, RejectedOption, Role, instance_options
+from pdplan.planner.traffic import ClassTraffic, assemble_traffic
+from pdplan.serving.demand import ClassDemand, pooled
+from pdplan.spec.catalog import load_accelerator, load_link, load_model
+from pdplan.spec.link import Link
+from pdplan.spec.model_spec import ModelSpec
+from pdplan.spec.scenario import Scenario
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A scenario with its catalog entries loaded and its traffic as atoms of lengths."""
+
+    scenario: Scenario
+    model: ModelSpec
+    link: Link
+    traffic: tuple[ClassTraffic, ...]
+
+    @cached_property
+    def demands(self) -> tuple[ClassDemand, ...]:
+        """Demand of every class."""
+        return tuple(t.demand for t in self.traffic)
+
+    @cached_property
+    def demand(self) -> ClassDemand:
+        """All classes pooled."""
+        return pooled(self.demands)
+
+    @cached_property
+    def _options(self) -> dict[Role, tuple[list[InstanceOption], list[RejectedOption]]]:
+        return {}
+
+    def options(self, role: Role) -> list[InstanceOption]:
+        """Instances that the scenario allows for a role.
+
+        Raises
+        ------
+        InfeasibleError
+            None is possible.
+        """
+        if role not in self._options:
+            self._options[role] = instance_options(self.scenario, role, self.model, self.link)
+        return self._options[role][0]
+
+    def rejected(self, role: Role) -> list[RejectedOption]:
+        """Parallelisms of a role that cannot be, and why."""
+        self.options(role)
+        return self._options[role][1]
+
+    def payload_bytes(self, demand: ClassDemand) -> Array:
+        """KV bytes shipped at each atom: the prompt's, less what decode already holds [B]."""
+        share = 1.0 - self.scenario.decode.prefix_hit
+        payload = kv_bytes(self.model.shape, demand.prompt_tokens, self.scenario.kv_dtype)
+        return np.asarray(share * payload, dtype=float)
+
+    def only(self, index: int) -> Problem:
+        """Return the problem with one of its classes alone."""
+        return Problem(self.scenario, self.model, self.link, (self.traffic[index],))
+
+
+def assemble(scenario: Scenario) -> Problem:
+    """Load what a scenario names and turn its traffic into atoms.
+
+    Raises
+    ------
+    ScenarioError
+        A name or length that is wrong, with file and line.
+    """
+    origin = scenario.origin
+    try:
+        field = "model"
+        model = load_model(scenario.model, base=Path(origin.source).parent)
+        field = "link"
+        link = load_link(scenario.link)
+        field = "accelerator"
+        traffic = assemble_traffic(scenario)
+        _check_accelerators(scenario)
+    except ScenarioError:
+        raise
+    except InputError as error:
+        raise ScenarioError(f"{origin.at((field,))}: {field}: {error}") from None
+    return Problem(scenario, model, link, traffic)
+
+
+def _check_accelerators(scenario: Scenario) -> None:
+    """Refuse unknown accelerators where they are written."""
+    written: Sequence[tuple[tuple[str, ...], str | None]] = (
+        (("accelerator",), scenario.accelerator),
+        (("prefill", "accelerator"), scenario.prefill.accelerator),
+        (("decode", "accelerator"), scenario.decode.accelerator),
+        *((("prices", name), name) for name in scenario.prices),
+    )
+    for path, name in written:
+        if name is None:
+            continue
+        try:
+            load_accelerator(name)
+        except InputError as error:
+            raise ScenarioError(f"{scenario.origin.at(path)}: {'.'.join(path)}: {error}") from None

@@ -1,0 +1,213 @@
+"""The cheapest disaggregated fleet: counts from stability and objectives, parallelism by enumeration.
+
+Exact over the stated space: for each pair of instance kinds, the smallest decode pool that meets every decode
+objective, then the smallest prefill pool that meets every TTFT objective beside it; larger decode pools are
+tried as long as they could still pay for themselves by a smaller prefill pool.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from pdplan.errors import InfeasibleError, UnstableError
+from pdplan.planner.evaluate import Disaggregated, Evaluator
+from pdplan.planner.instances import InstanceOption
+from pdplan.planner.problem import Problem
+from pdplan.serving.roots import smallest_count
+
+#: No pool is grown beyond this many instances: what it cannot meet then, it never meets.
+MAX_INSTANCES = 100_000
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A fleet that meets every objective."""
+
+    prefill: InstanceOption
+    prefill_count: int
+    decode: InstanceOption
+    decode_count: int
+
+    @property
+    def usd_per_hour(self) -> float:
+        """Price of all instances [USD/h]."""
+        return (
+            self.prefill_count * self.prefill.price_usd_per_hour
+            + self.decode_count * self.decode.price_usd_per_hour
+        )
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of all instances."""
+        return self.prefill_count * self.prefill.gpus + self.decode_count * self.decode.gpus
+
+    @property
+    def order(self) -> tuple[float, int, int, int]:
+        """Cheaper first, then fewer GPUs, then fewer instances, then smaller TP: a stable choice."""
+        return (
+            round(self.usd_per_hour, 9),
+            self.gpus,
+            self.prefill_count + self.decode_count,
+            self.prefill.tp + self.decode.tp,
+        )
+
+
+def smallest_up_to(meets: Callable[[int], bool], start: int, limit: int = MAX_INSTANCES) -> int | None:
+    """Smallest n >= start with ``meets(n)``, for a condition that stays true once true; None beyond ``limit``.
+
+    Examples
+    --------
+    >>> smallest_up_to(lambda n: n >= 37, 1), smallest_up_to(lambda n: False, 1, limit=1000)
+    (37, None)
+    """
+    if start > limit:
+        return None
+    try:
+        return smallest_count(meets, start, limit=limit)
+    except InfeasibleError:
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """Finds the cheapest fleet of a problem."""
+
+    problem: Problem
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """Stations, each built once."""
+        return Evaluator(self.problem)
+
+    @cached_property
+    def tried(self) -> list[tuple[str, str]]:
+        """Fleets that were judged."""
+        return []
+
+    # ------------------------------------------------------------------ one pool at a time
+
+    def decode_meets(self, option: InstanceOption, count: int) -> bool:
+        """Whether ``count`` decode instances are stable, fit their KV and meet TPOT and ITL of every class."""
+        scenario = self.problem.scenario
+        try:
+            side = self.evaluator.decode(option, count)
+            if side.utilization > scenario.max_utilization:
+                return False
+            if (side.kv_p99_share or 0.0) > 1.0:
+                return False
+            return all(
+                side.value(t.demand, target) <= target.limit_s
+                for t in self.problem.traffic
+                for target in t.slo.targets
+                if target.metric == "itl" or (target.metric == "tpot" and self._tpot_is_decode_alone)
+            )
+        except UnstableError:
+            return False
+
+    @property
+    def _tpot_is_decode_alone(self) -> bool:
+        """Whether TPOT depends on the decode pool only; with the first token from prefill the link is in it."""
+        return self.problem.scenario.first_token_from == "decode"
+
+    def prefill_stable(self, option: InstanceOption, count: int) -> bool:
+        """Whether ``count`` prefill instances stay below the utilisation limit."""
+        try:
+            return self.evaluator.prefill(option, count).utilization <= self.problem.scenario.max_utilization
+        except UnstableError:
+            return False
+
+    def smallest_decode(self, option: InstanceOption) -> int | None:
+        """Smallest decode pool of a kind; None if no number of instances meets the objectives."""
+        return smallest_up_to(lambda n: self.decode_meets(option, n), 1)
+
+    def smallest_prefill_stable(self, option: InstanceOption) -> int:
+        """Smallest prefill pool of a kind below the utilisation limit."""
+        return smallest_up_to(lambda n: self.prefill_stable(option, n), 1) or MAX_INSTANCES
+
+    # ------------------------------------------------------------------ both pools
+
+    def fleet_meets(self, fleet: Disaggregated) -> bool:
+        """Whether a fleet of stable pools meets TTFT, E2E, joint objectives and the link's limit."""
+        scenario = self.problem.scenario
+        try:
+            if fleet.link.utilization > scenario.max_utilization:
+                return False
+            for traffic in self.problem.traffic:
+                if not fleet.meets(traffic.demand, traffic.slo):
+                    return False
+        except UnstableError:
+            return False
+        return True
+
+    def smallest_prefill(
+        self, prefill: InstanceOption, decode: InstanceOption, decode_count: int, limit: int
+    ) -> int | None:
+        """Smallest prefill pool beside a decode pool, up to ``limit``."""
+        start = self.smallest_prefill_stable(prefill)
+        return smallest_up_to(
+            lambda n: self.fleet_meets(self.evaluator.fleet(prefill, n, decode, decode_count)), start, limit
+        )
+
+    def best(self) -> Candidate:
+        """Return the cheapest fleet.
+
+        Raises
+        ------
+        InfeasibleError
+            No fleet meets the objectives.
+        """
+        decodes = [
+            (o, n) for o in self.problem.options("decode") if (n := self.smallest_decode(o)) is not None
+        ]
+        pairs = [
+            (p, d, n, self.smallest_prefill_stable(p))
+            for d, n in decodes
+            for p in self.problem.options("prefill")
+        ]
+        pairs.sort(
+            key=lambda x: (x[3] * x[0].price_usd_per_hour + x[2] * x[1].price_usd_per_hour, x[0].tp, x[1].tp)
+        )
+        best: Candidate | None = None
+        for prefill, decode, decode_count, prefill_count in pairs:
+            best = self._pair(prefill, prefill_count, decode, decode_count, best)
+        if best is None:
+            raise InfeasibleError("no fleet meets the objectives")
+        return best
+
+    def _pair(
+        self,
+        prefill: InstanceOption,
+        stable_count: int,
+        decode: InstanceOption,
+        decode_count: int,
+        best: Candidate | None,
+    ) -> Candidate | None:
+        """Improve on ``best`` with instances of these two kinds."""
+        floor = stable_count * prefill.price_usd_per_hour
+        count = decode_count
+        missed = 0
+        while True:
+            budget = math.inf if best is None else best.usd_per_hour
+            room = budget - count * decode.price_usd_per_hour
+            if room < floor - 1e-9 or missed >= 3:
+                return best
+            limit = MAX_INSTANCES
+            if np.isfinite(room) and prefill.price_usd_per_hour > 0:
+                limit = max(stable_count, math.floor(room / prefill.price_usd_per_hour + 1e-9))
+            found = self.smallest_prefill(prefill, decode, count, min(limit, MAX_INSTANCES))
+            if found is None:
+                # More decode instances shorten admission and the first step, which may be what TTFT lacks.
+                missed += 1
+                count = max(count + 1, math.ceil(count * 1.5)) if missed > 1 else count + 1
+                continue
+            candidate = Candidate(prefill, found, decode, count)
+            if best is None or candidate.order < best.order:
+                best = candidate
+            if found == stable_count:
+                return best
+            count += 1

@@ -1,0 +1,109 @@
+"""`plan`: the cheapest fleet for a scenario, its reasons and margins, and the colocated fleet beside it."""
+
+from __future__ import annotations
+
+from pdplan.errors import InfeasibleError, UnstableError
+from pdplan.planner.benchmark import benchmark_arithmetic
+from pdplan.planner.binding import binding_of
+from pdplan.planner.colocated import size_colocated
+from pdplan.planner.defaults import defaults_used
+from pdplan.planner.derive import derivations_of
+from pdplan.planner.evaluate import Disaggregated
+from pdplan.planner.infeasible import explain_infeasible
+from pdplan.planner.judge import judge
+from pdplan.planner.need import fractional_need
+from pdplan.planner.plan import Plan
+from pdplan.planner.problem import assemble
+from pdplan.planner.result import Fleet
+from pdplan.planner.search import Candidate, Search
+from pdplan.planner.split import class_verdict, split_problem
+from pdplan.spec.scenario import FixedPool, Scenario
+
+
+def plan(scenario: Scenario) -> Plan:
+    """Find the cheapest disaggregated fleet that meets every objective of every class.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The question.
+
+    Raises
+    ------
+    ScenarioError
+        A name or length that is wrong.
+    InfeasibleError
+        No fleet meets the objectives; the message names the constraint, by how much it is missed, and the
+        nearest objective that can be met.
+
+    Examples
+    --------
+    >>> from pdplan.spec.builtin import builtin_scenario
+    >>> p = plan(builtin_scenario())
+    >>> p.fleet.status, p.classes[0].name
+    ('met', 'chat')
+    """
+    problem = assemble(scenario)
+    benchmark = benchmark_arithmetic(problem)
+    search = Search(problem)
+    best = find(search)
+    chosen = search.evaluator.fleet(best.prefill, best.prefill_count, best.decode, best.decode_count)
+    fleet = judge(chosen)
+    need = fractional_need(search, best)
+    colocated = size_colocated(problem)
+    alone = len(problem.traffic) == 1
+    verdicts = (
+        (class_verdict(problem, chosen, fleet, colocated, need),) if alone else tuple(split_problem(problem))
+    )
+    return Plan(
+        scenario=scenario,
+        fleet=fleet,
+        need=need,
+        binding=binding_of(search, best, fleet),
+        colocated=colocated,
+        verdicts=verdicts,
+        considered=len(problem.options("prefill")) * len(problem.options("decode")),
+        defaults=defaults_used(problem),
+        stated=judge_stated(search, best),
+        benchmark=benchmark,
+        rejected=tuple(
+            f"{r.role} TP{r.tp}{f' PP{r.pp}' if r.pp > 1 else ''}: {r.why}"
+            for role in ("prefill", "decode")
+            for r in problem.rejected(role)
+        ),
+        derivations=derivations_of(chosen, fleet),
+    )
+
+
+def find(search: Search) -> Candidate:
+    """Return the cheapest fleet, or say precisely why there is none."""
+    try:
+        return search.best()
+    except InfeasibleError as error:
+        raise explain_infeasible(search, error) from None
+
+
+def judge_stated(search: Search, best: Candidate) -> Fleet | None:
+    """Judge the fleet that the scenario states, if any and if it is stable."""
+    stated = search.problem.scenario.fleet
+    if stated is None:
+        return None
+    try:
+        return judge(_stated_fleet(search, stated.prefill, stated.decode, best))
+    except UnstableError:
+        return None
+
+
+def _stated_fleet(search: Search, prefill: FixedPool, decode: FixedPool, best: Candidate) -> Disaggregated:
+    """Pick the instance kinds by their parallelism; a stated TP that was not among those tried is refused."""
+    picked = []
+    for role, pool in (("prefill", prefill), ("decode", decode)):
+        options = search.problem.options(role)  # type: ignore[arg-type]
+        match = next((o for o in options if (o.tp, o.pp) == (pool.tp, pool.pp)), None)
+        if match is None:
+            raise InfeasibleError(
+                f"the stated {role} pool is TP{pool.tp} PP{pool.pp}, which is not among the parallelisms tried: "
+                f"add it to {role}.parallel"
+            )
+        picked.append(match)
+    return search.evaluator.fleet(picked[0], prefill.count, picked[1], decode.count)

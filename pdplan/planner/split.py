@@ -1,0 +1,134 @@
+"""`split`: a verdict for each class on its own traffic, with both ledgers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pdplan._version import __version__
+from pdplan.errors import InfeasibleError
+from pdplan.planner.colocated import size_colocated
+from pdplan.planner.evaluate import Disaggregated
+from pdplan.planner.judge import judge
+from pdplan.planner.need import fractional_need
+from pdplan.planner.problem import Problem, assemble
+from pdplan.planner.result import Colocated, Fleet, Need
+from pdplan.planner.search import Search
+from pdplan.planner.verdict import ClassVerdict, Ledger, decide
+from pdplan.serving.economics import disagg_wins
+from pdplan.spec.scenario import Scenario
+
+
+@dataclass(frozen=True, eq=False)
+class SplitReport:
+    """One verdict per class."""
+
+    scenario: Scenario
+    verdicts: tuple[ClassVerdict, ...]
+
+    def __bool__(self) -> bool:
+        """Truthy iff every class should be split."""
+        return all(self.verdicts)
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document."""
+        return {
+            "schema": "pdplan.split/1",
+            "version": __version__,
+            "scenario": self.scenario.model_dump(mode="json", exclude_none=True),
+            "split_all": bool(self),
+            "verdicts": [v.document() for v in self.verdicts],
+        }
+
+    def __str__(self) -> str:
+        """Read like an engineer's note."""
+        from pdplan.planner.note import split_note
+
+        return split_note(self, width=80)
+
+
+def split(scenario: Scenario) -> SplitReport:
+    """Say for each class, on its own traffic, whether prefill and decode should be split.
+
+    Raises
+    ------
+    ScenarioError
+        A name or length that is wrong.
+
+    Examples
+    --------
+    >>> from pdplan.spec.builtin import builtin_scenario
+    >>> [v.name for v in split(builtin_scenario()).verdicts]
+    ['chat']
+    """
+    problem = assemble(scenario)
+    return SplitReport(scenario, tuple(split_problem(problem)))
+
+
+def split_problem(problem: Problem) -> list[ClassVerdict]:
+    """Return the verdict of every class alone."""
+    verdicts = []
+    for index in range(len(problem.traffic)):
+        alone = problem.only(index)
+        search = Search(alone)
+        colocated = size_colocated(alone)
+        try:
+            best = search.best()
+        except InfeasibleError:
+            verdicts.append(class_verdict(alone, None, None, colocated, None))
+            continue
+        chosen = search.evaluator.fleet(best.prefill, best.prefill_count, best.decode, best.decode_count)
+        need = fractional_need(search, best)
+        verdicts.append(class_verdict(alone, chosen, judge(chosen), colocated, need))
+    return verdicts
+
+
+def class_verdict(
+    problem: Problem,
+    chosen: Disaggregated | None,
+    fleet: Fleet | None,
+    colocated: Colocated,
+    need: Need | None,
+) -> ClassVerdict:
+    """Decide for a problem of one class."""
+    ledger = None if chosen is None else ledger_of(chosen, colocated)
+    reason, why = decide(fleet, colocated, ledger, need)
+    return ClassVerdict(problem.traffic[0].name, reason, why, ledger, fleet, colocated, need)
+
+
+def ledger_of(fleet: Disaggregated, colocated: Colocated) -> Ledger:
+    """Price both ledgers at the fleet's operating point, for a request of mean prompt length."""
+    problem = fleet.problem
+    mix = problem.demand
+    clean = fleet.decode.itl_value(None)
+    prefill = fleet.prefill.prefill_s(mix)
+    mean_prefill = mix.mean(prefill)
+    transfer = mix.mean(fleet.link.transfer_s(mix))
+    visible = mix.mean(fleet.link.visible_transfer_s(mix, prefill))
+    chunk = chunk_seconds(fleet, mean_prefill)
+    itl = colocated.classes[0].itl.quantile_s(0.99) if colocated.classes else None
+    return Ledger(
+        clean_step_s=clean,
+        chunk_s=chunk,
+        colocated_itl_p99_s=itl,
+        split_itl_p99_s=fleet.decode.itl_value(0.99),
+        prefill_s=mean_prefill,
+        transfer_s=transfer,
+        visible_transfer_s=visible,
+        payload_bytes=mix.mean(problem.payload_bytes(mix)),
+        verdict=disagg_wins(clean, chunk, visible, mean_prefill),
+    )
+
+
+def chunk_seconds(fleet: Disaggregated, mean_prefill_s: float) -> float:
+    """What a full chunk adds to a decode step: the whole prefill, if that is less or the engine does not chunk."""
+    scenario = fleet.problem.scenario
+    if scenario.colocated.discipline == "prefill_first":
+        return mean_prefill_s
+    law = fleet.decode.law
+    batch = max(1.0, law.mean_batch)
+    context = batch * law.work.mean_context
+    tokens = min(float(scenario.colocated.chunk_tokens), fleet.problem.demand.mean_prompt_tokens)
+    model = fleet.decode.option.latency
+    mixed = float(model.mixed_step_s(batch, context, tokens, tokens**2))
+    return max(0.0, mixed - float(model.decode_step_s(batch, context)))

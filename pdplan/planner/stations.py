@@ -1,0 +1,298 @@
+"""The three stations of a disaggregated fleet, built from a problem: thin joints to ``pdplan.serving``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from pdplan.latency.model import LatencyModel
+from pdplan.planner.instances import InstanceOption
+from pdplan.planner.problem import Array, Problem
+from pdplan.serving.decode import StationaryBatch
+from pdplan.serving.decode_work import DecodeWork
+from pdplan.serving.delays import Discrete
+from pdplan.serving.demand import ClassDemand
+from pdplan.serving.economics import effective_transfer
+from pdplan.serving.prefill_station import PrefillStation
+from pdplan.serving.request_tpot import RequestTpot
+from pdplan.serving.roots import decreasing_root
+from pdplan.spec.link import link_transfer_s
+from pdplan.spec.slo import Target
+from pdplan.symbolic import Derivation
+from pdplan.trust import Trust
+
+
+def request_overhead_s(latency: LatencyModel, prompt_tokens: Array) -> Array:
+    """Host time of a request before its prefill, at each atom [s]; zero where the model has none."""
+    by_prompt = getattr(latency, "request_overhead_s", None)
+    value = by_prompt(prompt_tokens) if by_prompt is not None else getattr(latency, "ttft_overhead_s", 0.0)
+    return np.broadcast_to(np.asarray(value, dtype=float), prompt_tokens.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class PrefillSide:
+    """``count`` prefill instances of one kind behind the scenario's router."""
+
+    problem: Problem
+    option: InstanceOption
+    count: int
+
+    @cached_property
+    def station(self) -> PrefillStation:
+        """The queueing station."""
+        pool = self.problem.scenario.prefill
+        return PrefillStation(
+            self.problem.demands,
+            self.option.latency,
+            self.count,
+            router=pool.router,
+            discipline=pool.discipline,
+            max_batch_tokens=pool.max_batch_tokens,
+        )
+
+    @property
+    def utilization(self) -> float:
+        """Offered over possible."""
+        return float(self.station.utilization)
+
+    @property
+    def wait(self) -> Any:
+        """Law of the wait before prefill."""
+        return self.station.wait
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the reader must know of this pool."""
+        return ()
+
+    def derivations(self) -> tuple[Derivation, ...]:
+        """Show how the pool's numbers came about."""
+        return ()
+
+    def prefill_s(self, demand: ClassDemand) -> Array:
+        """Prefill time at each atom [s]."""
+        return np.asarray(self.station.prefill_s(demand), dtype=float)
+
+    def overhead_s(self, demand: ClassDemand) -> Array:
+        """Host time of a request before its prefill, at each atom [s]."""
+        return request_overhead_s(self.option.latency, demand.prompt_tokens)
+
+
+@dataclass(frozen=True, eq=False)
+class DecodeSide:
+    """``count`` decode instances of one kind; requests are dealt evenly."""
+
+    problem: Problem
+    option: InstanceOption
+    count: int
+
+    @cached_property
+    def law(self) -> StationaryBatch:
+        """The law of one instance."""
+        scenario = self.problem.scenario
+        mix = self.problem.demand
+        one = ClassDemand(
+            mix.name,
+            mix.arrival_rate / self.count,
+            mix.prompt_tokens,
+            mix.output_tokens,
+            mix.weight,
+        )
+        return StationaryBatch.from_latency(
+            self.option.latency,
+            one,
+            step_factor=scenario.decode.step_factor,
+            tokens_per_step=scenario.decode.tokens_per_step,
+            first_token_from=scenario.first_token_from,
+            max_batch=scenario.decode.max_batch,
+            kv_capacity_tokens=self.option.kv_capacity_tokens,
+        )
+
+    @property
+    def utilization(self) -> float:
+        """Offered over possible."""
+        return self.law.utilization
+
+    @property
+    def trust(self) -> Trust:
+        """Trust of the decode law."""
+        return self.law.trust
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the reader must know of this pool."""
+        return self.law.notes
+
+    def derivations(self) -> tuple[Derivation, ...]:
+        """Show how the pool's numbers came about."""
+        return ()
+
+    @property
+    def admission(self) -> Any:
+        """Law of the wait for a place in the batch."""
+        return self.law.admission
+
+    @property
+    def join(self) -> Any:
+        """Law of the wait for the end of the step under way."""
+        return self.law.join
+
+    @cached_property
+    def first_step(self) -> Discrete:
+        """Law of the first decode step."""
+        return Discrete(self.law.itl.value, self.law.itl.weight / self.law.itl.weight.sum(), self.trust)
+
+    @property
+    def kv_p99_share(self) -> float | None:
+        """99th percentile of KV in use over KV capacity, if the capacity is known."""
+        if self.option.kv_capacity_tokens is None:
+            return None
+        return float(self.law.kv.quantile(0.99)) / self.option.kv_capacity_tokens
+
+    @cached_property
+    def _tpot_laws(self) -> dict[str, TpotLaw]:
+        return {}
+
+    def tpot(self, demand: ClassDemand, extra_s: Array | None = None) -> TpotLaw:
+        """Law of TPOT over the requests of one class, in steps shared with all classes.
+
+        ``extra_s``: time at each atom between the first token and the first decode step [s], where prefill
+        emits the first token.
+        """
+        key = f"{demand.name} {0.0 if extra_s is None else float(extra_s.sum())}"
+        if key not in self._tpot_laws:
+            scenario = self.problem.scenario
+            work = DecodeWork.from_demand(demand, scenario.first_token_from, scenario.decode.tokens_per_step)
+            law = RequestTpot.of(self.law.itl, work, *self._step_tangent)
+            self._tpot_laws[key] = TpotLaw(law, demand, extra_s, self.trust)
+        return self._tpot_laws[key]
+
+    @cached_property
+    def _step_tangent(self) -> tuple[float, float]:
+        """Step time at the mean batch, and the intercept of its tangent there [s]."""
+        at = max(1.0, self.law.mean_batch)
+        t0, t1 = self.law.step.at(np.array([at, at * 1.01]))
+        return float(t0), float(t0 - (t1 - t0) / 0.01)
+
+    def value(self, demand: ClassDemand, target: Target) -> float:
+        """TPOT or ITL of one class at the statistic of a target, decode alone [s]."""
+        if target.metric == "itl":
+            return self.itl_value(target.probability)
+        return self.tpot(demand).value(target.probability)
+
+    def itl_value(self, p: float | None) -> float:
+        """Mean or p-quantile of the gap between steps [s]."""
+        return self.law.mean_itl_s if p is None else float(self.law.itl_quantile_s(p))
+
+
+@dataclass(frozen=True, eq=False)
+class TpotLaw:
+    """TPOT over the requests of one class that have two output tokens or more.
+
+    Without ``extra_s`` it is the law of decode steps. With it, ``extra/(out - 1)`` comes on top: transfer and
+    admission fall between the first and the second token; its randomness is taken at the mean (approximate).
+    """
+
+    steps: RequestTpot
+    demand: ClassDemand
+    extra_s: Array | None
+    trust: Trust
+
+    @cached_property
+    def _added(self) -> tuple[Array, Array]:
+        """What each atom adds, and its weight among requests with a TPOT; few values, by rank."""
+        several = self.demand.output_tokens > 1
+        if self.extra_s is None or not several.any():
+            return np.zeros(1), np.ones(1)
+        added = self.extra_s[several] / (self.demand.output_tokens[several] - 1.0)
+        weight = self.demand.weight[several] / self.demand.weight[several].sum()
+        order = np.argsort(added)
+        groups = np.array_split(order, min(48, order.size))
+        mass = np.array([weight[g].sum() for g in groups])
+        values = np.array([float(added[g] @ weight[g]) for g in groups]) / np.where(mass > 0, mass, 1.0)
+        return values[mass > 0], mass[mass > 0]
+
+    @property
+    def mean_s(self) -> float:
+        """Mean TPOT [s]."""
+        values, weight = self._added
+        return self.steps.mean_s + float(values @ weight)
+
+    def sf(self, x: Any) -> Any:
+        """P(TPOT > x)."""
+        values, weight = self._added
+        x = np.asarray(x, dtype=float)
+        return np.asarray(self.steps.sf(x[..., None] - values)) @ weight
+
+    def quantile_s(self, p: float) -> float:
+        """p-quantile over requests [s]."""
+        if self.extra_s is None:
+            return float(self.steps.quantile(p))
+        values, _ = self._added
+        low = float(self.steps.quantile(0.0))
+        high = float(self.steps.itl.value[-1]) / self.steps.tokens_per_step + float(values[-1])
+        return decreasing_root(lambda x: float(self.sf(x)) - (1 - p), low, high, rtol=1e-6)
+
+    def value(self, p: float | None) -> float:
+        """Mean or p-quantile [s]."""
+        return self.mean_s if p is None else self.quantile_s(p)
+
+
+@dataclass(frozen=True, eq=False)
+class LinkSide:
+    """The KV link: egress of each prefill instance, ingress of each decode instance."""
+
+    problem: Problem
+    prefill: PrefillSide
+    decode: DecodeSide
+
+    @property
+    def bytes_per_s(self) -> float:
+        """Bandwidth of one transfer: the narrower end [B/s]."""
+        return min(self.prefill.option.link_bytes_per_s, self.decode.option.link_bytes_per_s)
+
+    def transfer_s(self, demand: ClassDemand) -> Array:
+        """Time on the wire at each atom [s]."""
+        payload = self.problem.payload_bytes(demand)
+        return np.asarray(link_transfer_s(payload, self.problem.link.t0_s, self.bytes_per_s), dtype=float)
+
+    def visible_transfer_s(self, demand: ClassDemand, prefill_s: Array) -> Array:
+        """What of the transfer is not hidden behind prefill, at each atom [s]."""
+        return np.asarray(
+            effective_transfer(
+                self.transfer_s(demand),
+                prefill_s,
+                self.problem.scenario.overlap,
+                layers=self.problem.model.shape.layers,
+            ),
+            dtype=float,
+        )
+
+    @cached_property
+    def offered_bytes_per_s(self) -> float:
+        """KV bytes per second of all classes [B/s]."""
+        mix = self.problem.demand
+        return mix.arrival_rate * mix.mean(self.problem.payload_bytes(mix))
+
+    @property
+    def egress_utilization(self) -> float:
+        """Offered over possible, at each prefill instance."""
+        return self.offered_bytes_per_s / (self.prefill.count * self.prefill.option.link_bytes_per_s)
+
+    @property
+    def ingress_utilization(self) -> float:
+        """Offered over possible, at each decode instance."""
+        return self.offered_bytes_per_s / (self.decode.count * self.decode.option.link_bytes_per_s)
+
+    @property
+    def utilization(self) -> float:
+        """The busier end."""
+        return max(self.egress_utilization, self.ingress_utilization)
+
+    @property
+    def mean_wait_s(self) -> float:
+        """Mean wait for the link [s]."""
+        return 0.0
