@@ -93,7 +93,8 @@ def test_sliding_layers_read_at_most_their_window() -> None:
 @given(SHAPES, DEGREES, st.floats(1, 2e4), st.floats(1.01, 3))
 def test_prefill_grows_with_the_prompt(shape: ModelShape, tp: int, n: float, factor: float) -> None:
     model = Roofline(shape, H100, tp=tp)
-    assert prompt_prefill_s(model, n * factor) >= prompt_prefill_s(model, n)
+    # A launch-bound step is flat, but for rounding.
+    assert prompt_prefill_s(model, n * factor) >= prompt_prefill_s(model, n) * (1 - 1e-12)
 
 
 @given(SHAPES, DEGREES, st.floats(1, 512), st.floats(1, 3e4), st.floats(1.01, 3))
@@ -102,7 +103,7 @@ def test_decode_grows_with_batch_and_context(
 ) -> None:
     model = Roofline(shape, H100, tp=tp)
     step = float(model.decode_step_s(batch, batch * context))
-    assert float(model.decode_step_s(batch * factor, batch * factor * context)) >= step
+    assert float(model.decode_step_s(batch * factor, batch * factor * context)) >= step * (1 - 1e-12)
     assert float(model.decode_step_s(batch, batch * context * factor)) >= step * (1 - 1e-12)
 
 
