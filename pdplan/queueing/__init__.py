@@ -1,7 +1,11 @@
-"""Waiting-time laws: exact, bounded or labelled, one protocol (`pdplan.queueing.law`). Knows nothing of LLMs."""
+"""Waiting-time laws: exact, bounded or labelled, one protocol (`pdplan.queueing.law`)."""
 
 from pdplan.queueing.base import little_customers
+from pdplan.queueing.batch_service import BatchService
 from pdplan.queueing.erlang import delay_mean_wait, erlang_b, erlang_c, erlang_c_from_blocking
+from pdplan.queueing.finite_buffer import MG1K, MM1K, mg1k_left_behind, mm1k_number_law
+from pdplan.queueing.gig1 import GIG1, renewal_gaps, round_robin
+from pdplan.queueing.klb import KLB, kingman_mean_wait_s, klb_mean_wait_s, klb_probability_wait
 from pdplan.queueing.lattice import LatticeLaw
 from pdplan.queueing.lattice_sums import convolve, lattice_law, mixture, point_law
 from pdplan.queueing.law import WaitingLaw
@@ -12,6 +16,7 @@ from pdplan.queueing.mgc import MGc
 from pdplan.queueing.mgc_means import allen_cunneen, boxma_cohen_huffels, kimura, min_residual_mean
 from pdplan.queueing.mm1 import MM1, mm1_mean_wait_s
 from pdplan.queueing.mmc import MMc
+from pdplan.queueing.modulated import SlowModulated
 from pdplan.queueing.service import Atoms, Deterministic, ServiceLaw, lundberg_exponent
 from pdplan.queueing.service_continuous import (
     Erlang,
@@ -24,10 +29,15 @@ from pdplan.queueing.service_continuous import (
 from pdplan.queueing.spitzer import mdc_wait_probability_and_mean
 
 __all__ = [
+    "GIG1",
+    "KLB",
     "MD1",
     "MG1",
+    "MG1K",
     "MM1",
+    "MM1K",
     "Atoms",
+    "BatchService",
     "Deterministic",
     "Erlang",
     "Exponential",
@@ -40,6 +50,7 @@ __all__ = [
     "MMc",
     "Mixture",
     "ServiceLaw",
+    "SlowModulated",
     "WaitingLaw",
     "allen_cunneen",
     "boxma_cohen_huffels",
@@ -49,6 +60,9 @@ __all__ = [
     "erlang_c",
     "erlang_c_from_blocking",
     "kimura",
+    "kingman_mean_wait_s",
+    "klb_mean_wait_s",
+    "klb_probability_wait",
     "lattice_law",
     "little_customers",
     "lundberg_exponent",
@@ -58,8 +72,12 @@ __all__ = [
     "mdc_wait_probability_and_mean",
     "mg1_mean_wait_s",
     "mg1_wait_quantile_bounds_fast",
+    "mg1k_left_behind",
     "min_residual_mean",
     "mixture",
     "mm1_mean_wait_s",
+    "mm1k_number_law",
     "point_law",
+    "renewal_gaps",
+    "round_robin",
 ]

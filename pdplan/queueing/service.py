@@ -153,7 +153,7 @@ class Atoms(ServiceLaw):
         """Log of sum w exp(theta v)."""
         if abs(theta) * self.longest_s < 1:  # keeps its digits for small theta
             return math.log1p(float(self.weights @ np.expm1(theta * self.values_s)))
-        shift = theta * self.longest_s if theta > 0 else 0.0
+        shift = theta * float(self.values_s[-1 if theta > 0 else 0])
         return shift + math.log(float(self.weights @ np.exp(theta * self.values_s - shift)))
 
     def poisson_counts(self, rate: float, n: int) -> Array:
