@@ -23,6 +23,8 @@ def _stirling_error(k: Array) -> Array:
     big = np.maximum(k, 16.0)
     q = 1 / (big * big)
     series = (1 / 12 - q * (1 / 360 - q * (1 / 1260 - q * (1 / 1680 - q / 1188)))) / big
+    if (k >= 16).all():
+        return series
     small = np.clip(k, 0.5, 16.0)
     direct = special.gammaln(small + 1) - (small + 0.5) * np.log(small) + small - _HALF_LOG_2PI
     return np.where(k >= 16, series, direct)
@@ -37,6 +39,8 @@ def _deviance(k: Array, mean: Array) -> Array:
     for j in range(9, 0, -1):  # atanh's odd series from its third power on
         series = square * (series + 1 / (2 * j + 1))
     close = (k - mean) * near + 2 * k * near * series
+    if (np.abs(v) < 0.1).all():
+        return np.asarray(close)
     apart = k * np.log(k / mean) + mean - k
     return np.asarray(np.where(np.abs(v) < 0.1, close, apart))
 
@@ -112,13 +116,28 @@ def _fraction(k: Array, mean: Array) -> Array:
     return mean / bottom
 
 
-def inverse_palm(x: Any, y: Any) -> Array:
-    """1/A(x, y) with Palm's A(x, y) = 1F1(1; x+1; y) = 1 + y/(x+1) + y^2/((x+1)(x+2)) + ...
+def log_inverse_palm(x: Any, y: Any) -> Array:
+    """log 1/A(x, y) with Palm's A(x, y) = 1F1(1; x+1; y) = 1 + y/(x+1) + y^2/((x+1)(x+2)) + ...
 
-    The inverse lies in (0, 1] and does not overflow. P(N >= x) = P(N = x) A(x, y) for N Poisson of mean y.
+    P(N >= x) = P(N = x) A(x, y) for N Poisson of mean y.
 
     Source: C. Palm, Research on telephone traffic carried by full availability groups, Tele 1 (1957);
     DLMF 8.5.1 and 8.9.1.
+    """
+    x, y = _pair(x, y)
+    out = np.empty(x.shape)
+    far = _far_below(x, y)
+    if far.any():
+        t = _fraction(x[far], y[far])
+        out[far] = np.log1p(-y[far] / (x[far] + 1 + t))
+    near = ~far
+    if near.any():
+        out[near] = poisson_log_pmf(x[near], y[near]) - np.log(special.gammainc(x[near], y[near]))
+    return out
+
+
+def inverse_palm(x: Any, y: Any) -> Array:
+    """1/A(x, y), see `log_inverse_palm`: in (0, 1], and it does not overflow.
 
     Examples
     --------
@@ -126,16 +145,7 @@ def inverse_palm(x: Any, y: Any) -> Array:
     >>> math.isclose(inverse_palm(1.0, 2.0)[0], 2 / math.expm1(2.0), rel_tol=1e-14)
     True
     """
-    x, y = _pair(x, y)
-    out = np.empty(x.shape)
-    far = _far_below(x, y)
-    if far.any():
-        t = _fraction(x[far], y[far])
-        out[far] = (x[far] + 1 + t - y[far]) / (x[far] + 1 + t)
-    near = ~far
-    if near.any():
-        out[near] = poisson_pmf(x[near], y[near]) / special.gammainc(x[near], y[near])
-    return out
+    return np.asarray(np.exp(log_inverse_palm(x, y)))
 
 
 def palm_abandon(x: Any, y: Any) -> Array:

@@ -87,12 +87,8 @@ def erlang_c(servers: Any, offered_erlangs: Any) -> Any:
     require_positive("servers", servers)
     require_positive("offered_erlangs", offered_erlangs, "erlang")
     require_stable(np.asarray(offered_erlangs, float) / np.asarray(servers, float), what="the pool")
-    idle = np.subtract(servers, offered_erlangs)
-    return _shaped(
-        servers / (idle * inverse_erlang(servers, offered_erlangs) + offered_erlangs),
-        servers,
-        offered_erlangs,
-    )
+    c, a = np.asarray(servers, float), np.asarray(offered_erlangs, float)
+    return _shaped(1 / ((c - a) / c * inverse_erlang(c, a) + a / c), c, a)
 
 
 def erlang_c_from_blocking(blocking: Any, servers: Any, offered_erlangs: Any) -> Any:

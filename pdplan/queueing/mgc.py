@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pdplan.checks import require_positive, require_stable
 from pdplan.errors import UnsupportedError
-from pdplan.queueing._layers import Layers
+from pdplan.queueing._layers import TAILS, Layers
 from pdplan.queueing._mgc_wait import InterpolatedWait, LadderWait
 from pdplan.queueing.base import LittleMixin, each_p, each_t
 from pdplan.queueing.lattice import LatticeLaw, masses_mean
@@ -176,7 +176,7 @@ class MGc(LittleMixin):
     @cached_property
     def _response(self) -> Layers:
         def build(tail: float) -> LatticeLaw:
-            wait = float(self.wait_quantile_s(1 - tail / 2)) if tail > 1e-6 else self._far_wait_s(tail)
+            wait = self._far_wait_s(tail / 2)
             reach = wait + float(self.service.quantile_s(1 - tail / 4))
             step = reach / (_POINTS - 2)
             service = lattice_law(
@@ -190,6 +190,7 @@ class MGc(LittleMixin):
         return Layers(build)
 
     def _far_wait_s(self, tail: float) -> float:
-        """A wait beyond the last percentile on offer, continued at its exponential pace [s]."""
-        q = self.wait_quantile_s(np.array([1 - 10 * tail, 1 - tail]))
-        return float(q[1] + (q[1] - q[0]))
+        """The wait at a small tail [s], beyond the last percentile on offer at its exponential pace."""
+        last = max(tail, TAILS[-1])
+        q = self.wait_quantile_s(np.array([0.5, 1 - 10 * last, 1 - last]))
+        return float(q[2] + (q[2] - q[1]) * np.log10(last / tail))
