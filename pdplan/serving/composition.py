@@ -57,7 +57,7 @@ class TtftLaw:
     fixed_s: Mapping[str, Array]
     weight: Array
     points: int = 4096
-    tail: float = 1e-7
+    tail: float = 1e-6
 
     @cached_property
     def offset_s(self) -> Array:
@@ -150,7 +150,7 @@ def ttft_law(
     weight: Array,
     *,
     points: int = 4096,
-    tail: float = 1e-7,
+    tail: float = 1e-6,
 ) -> TtftLaw:
     """Law of the time to first token (or of any sum of waits and of times fixed by the lengths).
 

@@ -6,6 +6,7 @@ delays under other names (``mean_wait_s``, ``wait_sf``); `as_delay` makes them o
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from pdplan.checks import require_positive
 from pdplan.errors import InfeasibleError, InputError
+from pdplan.queueing.lattice import LatticeLaw
 from pdplan.trust import Trust
 
 Array = NDArray[np.float64]
@@ -152,15 +154,14 @@ class Discrete:
 
 @dataclass(frozen=True, slots=True)
 class WaitDelay:
-    """The wait of a queueing law, seen as a delay; ``scale`` stretches time (a law solved in other units)."""
+    """The wait of a queueing law, seen as a delay."""
 
     law: Any
-    scale: float = 1.0
 
     @property
     def mean_s(self) -> float:
         """Mean wait [s]."""
-        return float(self.law.mean_wait_s) * self.scale
+        return float(self.law.mean_wait_s)
 
     @property
     def trust(self) -> Trust:
@@ -170,11 +171,21 @@ class WaitDelay:
 
     def sf(self, t: Any) -> Any:
         """P(wait > t)."""
-        return np.asarray(self.law.wait_sf(np.asarray(t, dtype=float) / self.scale), dtype=float)
+        return np.asarray(self.law.wait_sf(np.asarray(t, dtype=float)), dtype=float)
 
     def high_s(self, tail: float) -> float:
-        """Return the (1 - tail)-quantile [s]."""
-        return float(self.law.wait_quantile_s(1.0 - tail)) * self.scale
+        """Return a time exceeded with probability at most ``tail`` [s]: Lundberg's bound, or the quantile."""
+        decay = getattr(self.law, "decay_per_s", None)
+        if decay is not None:
+            return math.log(1.0 / tail) / float(decay)
+        return float(self.law.wait_quantile_s(np.array([0.5, 1.0 - tail]))[1])
+
+    def lattice(self, step_s: float, points: int) -> LatticeLaw | None:
+        """Return the law on this lattice if it can be computed there directly."""
+        if not hasattr(self.law, "wait_lattice"):
+            return None
+        law: LatticeLaw = self.law.wait_lattice(step_s, points)
+        return law
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pdplan.queueing.lattice import LatticeLaw
 from pdplan.serving.delays import Array, Delay
 
 
@@ -25,17 +26,40 @@ def nearest(delay: Delay, step_s: float, points: int) -> Masses:
 
     The mass at k is F((k + 1/2) step) - F((k - 1/2) step); what lies beyond the range sits at its end. The
     small error of the mean is then removed by shifting a share of every mass (other than the atom at 0) by
-    one point.
+    one point. A law that can be computed on the lattice itself is taken from there.
     """
-    edges = np.concatenate([[0.0], (np.arange(points - 1) + 0.5) * step_s])
-    above = delay.sf(edges)
-    pmf = np.empty(points)
-    pmf[0] = 1.0 - above[1]
-    pmf[1:-1] = above[1:-1] - above[2:]
-    pmf[-1] = above[-1]
-    atom = 1.0 - float(above[0])
+    law = _own_lattice(delay, step_s, points)
+    if law is not None:
+        pmf, atom = law.pmf.copy(), min(law.zero_mass, float(law.pmf[0]))
+        pmf[-1] += law.missing_mass
+        lost = law.missing_mass
+    else:
+        above = delay.sf(np.concatenate([[0.0], (np.arange(points - 1) + 0.5) * step_s]))
+        pmf = np.empty(points)
+        pmf[0] = 1.0 - above[1]
+        pmf[1:-1] = above[1:-1] - above[2:]
+        pmf[-1] = lost = above[-1]
+        atom = 1.0 - float(above[0])
     _keep_mean(pmf, atom, delay.mean_s / step_s)
-    return Masses(pmf, atom, float(above[-1]))
+    return Masses(pmf, atom, float(lost))
+
+
+def _own_lattice(delay: Delay, step_s: float, points: int) -> LatticeLaw | None:
+    """Return the law of a delay that is computed on the lattice itself, None for others."""
+    lattice = getattr(delay, "lattice", None)
+    return None if lattice is None else lattice(step_s, points)
+
+
+def rounded(delay: Delay, step_s: float, points: int) -> tuple[Masses, Masses]:
+    """Masses below and above the delay, stochastically; those of the law itself where it has them."""
+    law = _own_lattice(delay, step_s, points)
+    if law is not None and law.lower_pmf is not None and law.upper_pmf is not None:
+        lower, upper = np.maximum(law.lower_pmf, 0.0), np.maximum(law.upper_pmf, 0.0)
+        lower[-1] += max(1.0 - float(lower.sum()), 0.0)
+        lost = max(1.0 - float(upper.sum()), 0.0)
+        return Masses(lower, float(lower[0]), 0.0), Masses(upper, float(upper[0]), lost)
+    above = delay.sf(np.arange(points) * step_s)
+    return rounded_down(above), rounded_up(above)
 
 
 def _keep_mean(pmf: Array, atom: float, mean: float) -> None:
@@ -107,9 +131,9 @@ class LatticeSum:
     def bounds(cls, delays: Sequence[Delay], points: int, tail: float) -> tuple[LatticeSum, LatticeSum]:
         """Return two sums, stochastically below and above the sum of the delays."""
         step = _step_s(delays, points, tail)
-        above = [d.sf(np.arange(points) * step) for d in delays]
-        down = cls._convolved([rounded_down(a) for a in above], step, at_points=True)
-        return down, cls._convolved([rounded_up(a) for a in above], step, at_points=True)
+        pairs = [rounded(d, step, points) for d in delays]
+        down = cls._convolved([low for low, _ in pairs], step, at_points=True)
+        return down, cls._convolved([high for _, high in pairs], step, at_points=True)
 
     @classmethod
     def _convolved(cls, masses: Sequence[Masses], step_s: float, *, at_points: bool) -> LatticeSum:

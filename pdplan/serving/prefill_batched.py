@@ -1,0 +1,147 @@
+"""Prefill in steps that take several waiting prompts, up to a token budget.
+
+An instance works in steps: at the end of one it takes the prompts that wait, up to B tokens, into the next.
+The queue is the chain of `pdplan.serving.step_chain` with d(q) the time of a prefill step; prompts are taken
+as divisible at the budget. The wait is the time in the instance beyond a prompt's own step alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from pdplan.checks import require_fraction, require_positive
+from pdplan.queueing.base import each_p
+from pdplan.serving.chain_ttft import FinishDelay, finish_delay
+from pdplan.serving.prefill_queue import Array
+from pdplan.serving.step_chain import StepChain, solve_step_chain
+from pdplan.trust import Trust
+
+
+@dataclass(frozen=True, eq=False)
+class BatchedWait:
+    """Wait at one instance that batches prompts, seen by a prompt of mean length.
+
+    Parameters
+    ----------
+    arrival_rate : float
+        Prompts per second of one instance [1/s].
+    tokens, weight : array
+        Law of the uncached prompt tokens [tok].
+    budget_tokens : float
+        B [tok].
+    step_s : callable
+        d(q), time of a step of q prompt tokens [s].
+    stretch : float
+        Scale of the wait: 1 for random routing, else the router's ratio to random without batching [-].
+
+    Raises
+    ------
+    UnstableError
+        More tokens than full steps can take.
+
+    Notes
+    -----
+    Approximate. Measured errors: docs/validation/prefill_batched.md.
+
+    Examples
+    --------
+    >>> law = BatchedWait(4.0, np.array([500.0]), np.ones(1), 8192.0, lambda q: 0.02 + 1e-4 * q)
+    >>> round(law.utilization, 3), law.mean_wait_s < 0.02 + law.mean_wait_one_at_a_time_s
+    (0.205, True)
+    """
+
+    arrival_rate: float
+    tokens: Array
+    weight: Array
+    budget_tokens: float
+    step_s: Callable[[Array], Array]
+    stretch: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check numbers."""
+        require_positive("budget_tokens", self.budget_tokens, "tok")
+        require_fraction("stretch", self.stretch)
+
+    @property
+    def mean_tokens(self) -> float:
+        """Mean prompt [tok]."""
+        return float(self.weight @ self.tokens)
+
+    @property
+    def utilization(self) -> float:
+        """Tokens offered over those of full steps [-]."""
+        full = float(self.step_s(np.array([self.budget_tokens]))[0])
+        return self.arrival_rate * self.mean_tokens * full / self.budget_tokens
+
+    @property
+    def mean_wait_one_at_a_time_s(self) -> float:
+        """Mean wait if every prompt had a step of its own, infinite when that is overloaded [s]."""
+        own = self.step_s(self.tokens)
+        load = self.arrival_rate * float(self.weight @ own)
+        return self.arrival_rate * float(self.weight @ own**2) / (2 * (1 - load)) if load < 1 else np.inf
+
+    @cached_property
+    def chain(self) -> StepChain:
+        """Law of the prompt tokens waiting at the start of a step."""
+        return solve_step_chain(
+            self.arrival_rate, self.tokens, self.weight, self.budget_tokens, self._lasting_s, idle=1.0
+        )
+
+    def _lasting_s(self, tokens: Array) -> Array:
+        """d(q), with the time of the first tokens for the empty step that an idle engine never makes [s]."""
+        return np.asarray(self.step_s(np.maximum(tokens, 1.0)), dtype=float)
+
+    @cached_property
+    def _own_units(self) -> int:
+        return max(1, round(self.mean_tokens / self.chain.unit_tokens))
+
+    @cached_property
+    def _finish(self) -> FinishDelay:
+        own = np.zeros(self.chain.pmf.size)
+        own[self._own_units] = 1.0
+        return finish_delay(self.chain, own)
+
+    @cached_property
+    def _own_s(self) -> float:
+        """Time of a prompt of mean length alone, in full steps and a last one [s]."""
+        m, d = self.chain.budget_units, self.chain.duration_s
+        full = -(-self._own_units // m) - 1
+        return float(full * d[m] + d[self._own_units - full * m])
+
+    @property
+    def mean_wait_s(self) -> float:
+        """Mean wait [s]."""
+        return max(0.0, self._finish.mean_s - self._own_s) * self.stretch
+
+    @property
+    def mean_queue_length(self) -> float:
+        """Prompts waiting [-]."""
+        return self.arrival_rate * self.mean_wait_s
+
+    @property
+    def trust(self) -> Trust:
+        """Always approximate."""
+        return Trust.APPROXIMATE
+
+    def wait_sf(self, t: Any) -> Any:
+        """P(W > t)."""
+        if self.stretch == 0:
+            return np.zeros_like(np.asarray(t, dtype=float))
+        x = np.asarray(t, dtype=float) / self.stretch + self._own_s
+        # an idle engine starts at once: that mass sits half a lattice step around the own time
+        return self._finish.sf(x + 0.5 * self._finish.step_s)
+
+    def wait_quantile_s(self, p: Any) -> Any:
+        """p-quantile of the wait [s]."""
+
+        def quantile(level: Array) -> Array:
+            at = self._finish.step_s * (np.arange(self._finish.cdf.size) + 0.5)
+            q = np.interp(level, self._finish.cdf, at) - self._own_s - 0.5 * self._finish.step_s
+            return np.asarray(np.maximum(q, 0.0) * self.stretch)
+
+        return each_p(p, quantile)

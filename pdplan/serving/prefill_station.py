@@ -1,0 +1,262 @@
+"""The prefill pool as a station: router, discipline, pipeline, prefix hits and classes to one law."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from pdplan.checks import require_positive, require_stable
+from pdplan.errors import InputError, UnknownNameError, did_you_mean
+from pdplan.latency.model import LatencyModel, prompt_prefill_s
+from pdplan.queueing.mg1 import mg1_mean_wait_s
+from pdplan.queueing.service import Atoms
+from pdplan.queueing.service_continuous import Exponential
+from pdplan.serving.composition import TtftLaw, ttft_law
+from pdplan.serving.delays import Constant, Delay, as_delay
+from pdplan.serving.demand import ClassDemand, pooled, total_rate
+from pdplan.serving.prefill_batched import BatchedWait
+from pdplan.serving.prefill_bounds import wait_quantile_bounds_s
+from pdplan.serving.prefill_queue import (
+    Array,
+    Router,
+    RouterBracket,
+    mm1_law,
+    one_at_a_time_law,
+    require_router,
+    service_atoms,
+)
+from pdplan.trust import Trust, weakest
+
+Discipline = Literal["one_at_a_time", "batched", "mm1"]
+DISCIPLINES: tuple[Discipline, ...] = get_args(Discipline)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDelay:
+    """A service time of a queueing law, seen as a delay."""
+
+    service: Any
+    trust: Trust = Trust.APPROXIMATE
+
+    @property
+    def mean_s(self) -> float:
+        """Mean [s]."""
+        return float(self.service.mean_s)
+
+    def sf(self, t: Any) -> Any:
+        """P(S > t)."""
+        return np.asarray(self.service.sf(np.asarray(t, dtype=float)), dtype=float)
+
+    def high_s(self, tail: float) -> float:
+        """Return the (1 - tail)-quantile [s]."""
+        return float(self.service.quantile_s(1.0 - tail))
+
+
+@dataclass(frozen=True, eq=False)
+class PrefillStation:
+    """A pool of prefill instances.
+
+    Parameters
+    ----------
+    demands : sequence of ClassDemand
+        The classes, with the rates offered to the whole pool; ``cached_tokens`` are the prefix hits.
+    model : LatencyModel
+        Step times of one instance, all its TP x PP ranks together.
+    instances : int
+        n [-].
+    router : str
+        ``random``, ``round_robin``, ``least_work``; ``jsq`` and ``power_of_two`` answer with a bracket.
+    discipline : str
+        ``one_at_a_time``: a step per prompt. ``batched``: waiting prompts share steps up to the budget.
+        ``mm1``: M/M/1 calibrated to the model's mean (arXiv 2603.04716): its percentiles are conservative.
+    max_batch_tokens : float
+        Budget of a step when batched [tok].
+    pipeline_stages : int
+        PP: equal stages, each 1/PP of the step; a prompt passes all, the next enters after one.
+    overhead_s : float
+        Time before prefill that belongs to the request, not to the instance [s].
+
+    Raises
+    ------
+    InputError, UnknownNameError
+        Values out of range, unknown names.
+    UnstableError
+        More work than the pool can do.
+
+    Notes
+    -----
+    With PP the queue is that of one stage; exact for equal prompts (DistServe, OSDI 2024, eq. 2),
+    approximate for variable ones, which also wait between stages.
+
+    Examples
+    --------
+    >>> from pdplan.latency.fitted import DecodeFit, Fitted, PrefillFit
+    >>> model = Fitted(PrefillFit(0.0, 2e-4), (DecodeFit(0.01, 0.0),), (1, 1e5), (1, 512), "example")
+    >>> chat = ClassDemand("chat", 3.0, np.array([1000.0]), np.array([10.0]), np.array([1.0]))
+    >>> s = PrefillStation([chat], model)
+    >>> round(s.utilization, 6), round(s.mean_wait_s, 6), round(s.ttft().mean_s, 6)    # rho D/(2(1-rho)), + D
+    (0.6, 0.15, 0.35)
+    """
+
+    demands: Sequence[ClassDemand]
+    model: LatencyModel
+    instances: int = 1
+    router: Router = "random"
+    discipline: Discipline = "one_at_a_time"
+    max_batch_tokens: float = 8192.0
+    pipeline_stages: int = 1
+    overhead_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check names, numbers and stability."""
+        require_positive("instances", self.instances)
+        require_positive("pipeline_stages", self.pipeline_stages)
+        require_positive("max_batch_tokens", self.max_batch_tokens, "tok")
+        require_positive("overhead_s", self.overhead_s, "s", zero_ok=True)
+        require_router(self.router)
+        if self.discipline not in DISCIPLINES:
+            raise UnknownNameError(
+                f"prefill discipline {self.discipline!r} is not known: use {', '.join(DISCIPLINES)}"
+                f"{did_you_mean(self.discipline, DISCIPLINES)}"
+            )
+        require_stable(self.utilization, what="the prefill pool")
+
+    # ------------------------------------------------------------------ work
+
+    @cached_property
+    def mix(self) -> ClassDemand:
+        """All classes as one."""
+        return pooled(self.demands)
+
+    @property
+    def arrival_rate(self) -> float:
+        """Prompts per second at the pool [1/s]."""
+        return total_rate(self.demands)
+
+    def prefill_s(self, name: str | None = None) -> Array:
+        """Prefill time of each length atom of a class (no name: of the mix), alone in an instance [s]."""
+        demand = self._class(name)
+        # at least one token is always computed, whatever the prefix cache holds
+        cached = np.minimum(demand.cached, np.maximum(demand.prompt_tokens - 1.0, 0.0))
+        return np.asarray(prompt_prefill_s(self.model, demand.prompt_tokens, cached), dtype=float)
+
+    @cached_property
+    def service(self) -> Atoms:
+        """Time that a prompt occupies the (first stage of the) instance, over all classes."""
+        return service_atoms(self.prefill_s() / self.pipeline_stages, self.mix.weight)
+
+    @cached_property
+    def _new_tokens(self) -> Array:
+        return np.maximum(self.mix.prompt_tokens - self.mix.cached, 1.0)
+
+    @cached_property
+    def _attention_per_token(self) -> float:
+        squares = self.mix.prompt_tokens**2 - self.mix.cached**2
+        return float(self.mix.weight @ squares) / float(self.mix.weight @ self._new_tokens)
+
+    def _batch_step_s(self, tokens: Array) -> Array:
+        """A step of this many prompt tokens, their attention at its mean, per pipeline stage [s]."""
+        step = self.model.prefill_step_s(tokens, tokens * self._attention_per_token)
+        return np.asarray(step, dtype=float) / self.pipeline_stages
+
+    @cached_property
+    def work_per_prompt_s(self) -> float:
+        """Instance time that a prompt takes when the pool is full [s]."""
+        if self.discipline != "batched":
+            return self.service.mean_s
+        full = float(self._batch_step_s(np.array([self.max_batch_tokens]))[0])
+        return float(self.mix.weight @ self._new_tokens) * full / self.max_batch_tokens
+
+    @property
+    def utilization(self) -> float:
+        """Work offered over capacity; for ``batched``, tokens over those of full steps [-]."""
+        return self.arrival_rate * self.work_per_prompt_s / self.instances
+
+    @property
+    def max_rate(self) -> float:
+        """Arrival rate at which the pool is full [1/s]."""
+        return self.instances / self.work_per_prompt_s
+
+    # ------------------------------------------------------------------ waiting
+
+    @cached_property
+    def queue(self) -> Any:
+        """Law of the wait before prefill, the same for every class: a waiting law (see `prefill_queue`)."""
+        if self.discipline == "mm1":
+            return mm1_law(self.router, self.arrival_rate, self.service.mean_s, self.instances)
+        if self.discipline == "one_at_a_time":
+            return one_at_a_time_law(self.router, self.arrival_rate, self.service, self.instances)
+        if self.router == "random" or self.instances == 1:
+            return self._batched(1.0)
+        if self.router in ("round_robin", "least_work"):
+            return self._batched(self._router_gain(self.router))
+        return RouterBracket(self._batched(self._router_gain("least_work")), self._batched(1.0))
+
+    def _batched(self, stretch: float) -> BatchedWait:
+        rate = self.arrival_rate / self.instances
+        return BatchedWait(
+            rate, self._new_tokens, self.mix.weight, self.max_batch_tokens, self._batch_step_s, stretch
+        )
+
+    def _router_gain(self, router: Router) -> float:
+        """Mean wait of a router over that of random, without batching, at the batched load [-]."""
+        service = self.service
+        rate = self.utilization * self.instances / service.mean_s
+        better = one_at_a_time_law(router, rate, service, self.instances).mean_wait_s
+        random = float(mg1_mean_wait_s(rate / self.instances, service.mean_s, service.scv))
+        return min(1.0, better / random)
+
+    @property
+    def mean_wait_s(self) -> float:
+        """Mean wait before prefill [s]."""
+        return float(self.queue.mean_wait_s)
+
+    def wait_quantile_s(self, p: Any) -> Any:
+        """p-quantile of the wait before prefill [s]."""
+        return self.queue.wait_quantile_s(p)
+
+    def wait_quantile_bounds_s(self, p: float) -> tuple[float, float]:
+        """Cheap bracket of the p-quantile of the wait, for searches [s]; see `prefill_bounds`."""
+        return wait_quantile_bounds_s(self, p)
+
+    # ------------------------------------------------------------------ the part of TTFT
+
+    def waits(self) -> dict[str, Delay]:
+        """Delays that do not depend on the request's own length, for `composition.ttft_law`."""
+        delays: dict[str, Delay] = {"queue": as_delay(self.queue)}
+        if self.discipline == "mm1":
+            delays["prefill"] = ServiceDelay(Exponential(self.service.mean_s * self.pipeline_stages))
+        if self.overhead_s > 0:
+            delays["overhead"] = Constant(self.overhead_s)
+        return delays
+
+    def fixed_s(self, name: str | None = None) -> dict[str, Array]:
+        """Times fixed by the length atoms of a class, for `composition.ttft_law` [s]."""
+        return {} if self.discipline == "mm1" else {"prefill": self.prefill_s(name)}
+
+    def ttft(self, name: str | None = None) -> TtftLaw:
+        """Law of the prefill part of TTFT of a class (of all requests without a name)."""
+        return ttft_law(self.waits(), self.fixed_s(name), self._class(name).weight)
+
+    @property
+    def trust(self) -> Trust:
+        """That of the queue; approximate for ``mm1``, ``batched`` and pipelines of variable prompts."""
+        exact_pipeline = self.pipeline_stages == 1 or self.service.scv == 0
+        own = Trust.EXACT if self.discipline == "one_at_a_time" and exact_pipeline else Trust.APPROXIMATE
+        return weakest(own, self.queue.trust)
+
+    def with_instances(self, instances: int) -> PrefillStation:
+        """Return the same pool with another number of instances."""
+        return replace(self, instances=instances)
+
+    def _class(self, name: str | None) -> ClassDemand:
+        if name is None:
+            return self.mix
+        for demand in self.demands:
+            if demand.name == name:
+                return demand
+        raise InputError(f"no class is called {name!r}{did_you_mean(name, [d.name for d in self.demands])}")
