@@ -23,12 +23,13 @@ except ImportError:  # the same source, about 100 times slower
 
 
 @jit
-def run(arrive, first_context, steps, base, per_request, per_token, cap, warm, edges):
+def run(arrive, first_context, steps, base, per_request, per_token, cap, warm, edges, kv_edges):
     n = arrive.size
     ring = int(steps.max()) + 2
     head = np.full(ring, -1, np.int64)  # requests by the step in which they finish
     following = np.full(n, -1, np.int64)
     seen = np.zeros(edges.size + 1, np.int64)  # tokens by step time
+    kv_seen = np.zeros(kv_edges.size + 1)  # seconds by KV in use
     boundary = np.zeros(n)  # end of the step under way at the arrival
     admit = np.zeros(n)
     first_end = np.zeros(n)
@@ -70,6 +71,7 @@ def run(arrive, first_context, steps, base, per_request, per_token, cap, warm, e
             token_time += t * running
             total_time += t
             kv_time += t * context
+            kv_seen[np.searchsorted(kv_edges, context)] += t
             kv_time_2 += t * context * context
         context += running
         slot = step % ring
@@ -81,7 +83,8 @@ def run(arrive, first_context, steps, base, per_request, per_token, cap, warm, e
             if steps[k] > 1:
                 tpot[k] = (now - first_end[k]) / (steps[k] - 1)
             k = following[k]
-    return seen, token_time / tokens, tpot, boundary, admit, kv_time / total_time, kv_time_2 / total_time
+    kv = kv_time / total_time
+    return seen, token_time / tokens, tpot, boundary, admit, kv, kv_time_2 / total_time - kv**2, kv_seen
 
 
 @dataclass(frozen=True)
@@ -96,13 +99,22 @@ class Sample:
     join_s: Any  # from the arrival to that boundary
     mean_kv: float
     var_kv: float
+    kv_seen: Any
+    kv_edges: Any
 
     def itl_quantile_s(self, p: float) -> float:
-        share = np.cumsum(self.seen) / self.seen.sum()
-        k = int(np.searchsorted(share, p))
-        below = share[k - 1] if k else 0.0
-        low, high = self.edges[k - 1], self.edges[min(k, self.edges.size - 1)]
-        return float(low + (high - low) * (p - below) / (share[k] - below))
+        return _quantile(self.seen, self.edges, p)
+
+    def kv_quantile(self, p: float) -> float:
+        return _quantile(self.kv_seen, self.kv_edges, p)
+
+
+def _quantile(seen: Any, edges: Any, p: float) -> float:
+    share = np.cumsum(seen) / seen.sum()
+    k = int(np.searchsorted(share, p))
+    below = share[k - 1] if k else 0.0
+    low, high = edges[k - 1], edges[min(k, edges.size - 1)]
+    return float(low + (high - low) * (p - below) / (share[k] - below))
 
 
 def simulate(
@@ -122,16 +134,21 @@ def simulate(
     arrive = np.cumsum(rng.exponential(1 / arrival_rate, requests))
     edges = base + np.linspace(0.0, 12 * typical_step_s, 40001)
     warm = requests // 10
-    seen, mean, tpot, boundary, admit, kv, kv2 = run(
+    steps = np.asarray(steps, float)
+    first_context = np.asarray(first_context, float)
+    typical_kv = arrival_rate * typical_step_s * float(steps @ (first_context + steps / 2)) / requests
+    kv_edges = np.linspace(0.0, 8 * typical_kv, 20001)
+    seen, mean, tpot, boundary, admit, kv, var_kv, kv_seen = run(
         arrive,
-        np.asarray(first_context, float),
-        np.asarray(steps, float),
+        first_context,
+        steps,
         base,
         per_request,
         per_token,
         cap,
         warm,
         edges,
+        kv_edges,
     )
     tpot = tpot[warm:]
     return Sample(
@@ -142,7 +159,9 @@ def simulate(
         (admit - boundary)[warm:],
         (boundary - arrive)[warm:],
         kv,
-        kv2 - kv**2,
+        var_kv,
+        kv_seen,
+        kv_edges,
     )
 
 
