@@ -182,7 +182,7 @@ def lundberg_bounds_s(
 ) -> tuple[Array, Array]:
     """Exponential bounds of the quantiles of the wait [s].
 
-    rho exp(-theta (t + max S)) <= P(W > t) <= exp(-theta t)   (S. M. Ross, Annals of Probability 2 (1974)).
+    rho exp(-theta (t + max S)) <= P(W > t) <= exp(-theta t)   (S. M. Ross, J. Applied Probability 11 (1974)).
     """
     rho = arrival_rate * service.mean_s
     if theta is None:

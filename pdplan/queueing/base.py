@@ -83,6 +83,8 @@ def each_p(p: Any, quantile: Callable[[Array], Array]) -> Any:
     InputError
         ``p`` outside [0, 1).
     """
+    if np.size(p) == 0:
+        return np.zeros(np.shape(p))
     require_fraction("p", p, open_high=True)
     return shaped_like(p, quantile(np.ravel(np.asarray(p, dtype=float))))
 
@@ -96,5 +98,7 @@ def each_t(t: Any, sf: Callable[[Array], Array]) -> Any:
         ``t`` is not finite.
     """
     flat = np.ravel(np.asarray(t, dtype=float))
+    if flat.size == 0:
+        return np.zeros(np.shape(t))
     require_positive("t", np.abs(flat), "s", zero_ok=True)
     return shaped_like(t, np.where(flat < 0, 1.0, sf(np.maximum(flat, 0.0))))

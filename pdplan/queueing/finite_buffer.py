@@ -75,8 +75,8 @@ def mg1k_left_behind(arrival_rate: float, service: ServiceLaw, capacity: int) ->
 
     Notes
     -----
-    Source: J. Keilson, Annals of Mathematical Statistics 36 (1965) 1390-1408; H. Takagi, Queueing Analysis 2
-    (1993), section 5.1.
+    Source: J. Keilson, J. Royal Statistical Society B 28 (1966) 190-201; H. Takagi, Queueing Analysis 2
+    (1993), chapter 5.
 
     Examples
     --------
@@ -257,7 +257,7 @@ class MG1K(_Finite):
 
     Notes
     -----
-    Source: H. Takagi, Queueing Analysis 2 (1993), section 5.1.
+    Source: H. Takagi, Queueing Analysis 2 (1993), chapter 5.
 
     Examples
     --------

@@ -198,8 +198,8 @@ def round_robin(*, arrival_rate: float, service: ServiceLaw, servers: int) -> GI
 
     Notes
     -----
-    The gaps at one server are sums of c exponential gaps: Erlang-c. For equal services this is M/D/c
-    (V. B. Iversen and L. Staalhagen, 1999); for variable ones it is much worse than one shared queue.
+    The gaps at one server are sums of c exponential gaps: Erlang-c. For equal services this is M/D/c (V. B.
+    Iversen, Operations Research Letters 2 (1983) 20-21); for variable ones it is much worse than one queue.
 
     Examples
     --------

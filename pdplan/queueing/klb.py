@@ -128,7 +128,7 @@ def klb_probability_wait(rho: float, arrival_scv: float, service_scv: float) -> 
     Notes
     -----
     Source: W. Kraemer and M. Langenbach-Belz (1976), as in W. Whitt, Bell System Technical Journal 62
-    (1983) 2779-2815, eq. (49). Kept within [0, 1].
+    (1983) 2779-2815, section V. Kept within [0, 1].
 
     Examples
     --------

@@ -100,7 +100,7 @@ def mg1_wait_quantile_bounds_fast(
 
     Notes
     -----
-    Source: S. M. Ross, Annals of Probability 2 (1974) 417-421 (bounds of the exponential kind).
+    Source: S. M. Ross, Journal of Applied Probability 11 (1974) 417-421 (bounds of the exponential kind).
 
     Examples
     --------

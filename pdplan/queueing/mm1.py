@@ -37,7 +37,7 @@ def mm1_mean_wait_s(arrival_rate: Any, service_s: Any) -> Any:
 
     Notes
     -----
-    Source: L. Kleinrock, Queueing Systems I (1975), eq. (5.69) with exponential service.
+    Source: L. Kleinrock, Queueing Systems I (1975), section 3.2.
 
     Examples
     --------

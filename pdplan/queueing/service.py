@@ -189,7 +189,7 @@ def lundberg_exponent(arrival_rate: float, service: ServiceLaw) -> float | None:
 
     Notes
     -----
-    Source: S. Asmussen, Applied Probability and Queues (2003), chapter XIII, eq. (1.1), (5.1).
+    Source: S. Asmussen, Applied Probability and Queues (2003), chapter XIII (the Lundberg equation).
 
     Examples
     --------
@@ -207,6 +207,8 @@ def lundberg_exponent(arrival_rate: float, service: ServiceLaw) -> float | None:
     # The excess is convex with slope E S_e at 0, where it is log rho: the straight line overshoots the root.
     high = -math.log(arrival_rate * service.mean_s) / service.residual_mean_s * (1 + 1e-9)
     low = high * 1e-6
+    while excess(high) < 0:  # rounding, where rho is within 1e-9 of 1
+        high *= 1.1
     while excess(low) > 0:
         high, low = low, low * 1e-3
         if low < 1e-200:

@@ -213,7 +213,7 @@ def Hyperexponential(mean_s: float, scv: float) -> Mixture:
 
     Notes
     -----
-    Source: H. C. Tijms, Stochastic Models (1994), eq. (A.14) (balanced means).
+    Source: H. C. Tijms, Stochastic Models (1994), appendix B (balanced means).
 
     Examples
     --------
