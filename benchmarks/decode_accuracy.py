@@ -26,8 +26,8 @@ HEAD = """# Decode: the stationary law against a step-by-step simulation
 Written by `benchmarks/decode_accuracy.py`: {seeds} seeds of {requests:,} requests a cell, the first tenth of
 each left out. One instance, Poisson arrivals, step 8 ms + 0.1 ms per request at the mean context (part of it
 KV reads, by the context of each request), outputs of mean 200 tokens, joining at the end of the step under
-way. Every error is law / simulation - 1 with the half-width of its 99% interval over seeds: where the interval
-holds 0 the two cannot be told apart at that width.
+way. Every error is law / simulation - 1 with the half-width of its 99% interval over seeds: where the
+interval holds 0 the two cannot be told apart at that width.
 
 `trust` follows these tables: **exact** without KV reads and with a cap that is never reached (fluid-step
 limit); **approximate** with KV reads or a cap that is.
@@ -70,8 +70,8 @@ def kv_table(seeds: int, requests: int) -> list[str]:
         "## KV share, prompt variability, correlation",
         "",
         "KV share: gamma E kv / (beta + gamma E kv). Prompts lognormal of mean 1000, outputs lognormal of",
-        "mean 200 and SCV 1, their logarithms correlated. All errors in percent; *plain* is the law with every",
-        "context at its mean, which the exact second moments of the contexts improve on.",
+        "mean 200 and SCV 1, their logarithms correlated. All errors in percent; *plain* is the law with",
+        "every context at its mean, which the exact second moments of the contexts improve on.",
         "",
         "| phi | KV share | prompt SCV | correlation | mean TPOT | ITL p50 | ITL p99 | ITL p99, plain "
         "| TPOT p99 | KV mean | KV p99 | trust |",

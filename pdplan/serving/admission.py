@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pdplan.checks import require_fraction, require_positive
 from pdplan.serving.roots import decreasing_root
+from pdplan.trust import Trust
 
 Array = NDArray[np.float64]
 
@@ -54,6 +55,11 @@ class AdmissionWait:
         require_fraction("wait_probability", self.wait_probability)
         require_positive("spare_rate", self.spare_rate, "1/s")
         require_positive("scv_steps", self.scv_steps, zero_ok=True)
+
+    @property
+    def trust(self) -> Trust:
+        """Exact where nobody ever waits."""
+        return Trust.APPROXIMATE if self.wait_probability > 0 else Trust.EXACT
 
     @property
     def _mean_if_waiting_s(self) -> float:

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pdplan.checks import require_positive
-from pdplan.errors import InfeasibleError, UnstableError
 from pdplan.latency.model import LatencyModel
 from pdplan.serving.admission import AdmissionWait, JoinWait
 from pdplan.serving.batch_law import capped_pmf, uncapped_pmf
 from pdplan.serving.context_spectrum import KvEffect
+from pdplan.serving.decode_load import DecodeLoad
 from pdplan.serving.decode_step import AffineStep, ModelStep, StepTime
 from pdplan.serving.decode_work import DecodeWork, FirstToken
 from pdplan.serving.demand import ClassDemand
@@ -83,21 +82,7 @@ class StationaryBatch:
 
     def __post_init__(self) -> None:
         """Check once; the laws are computed when asked for."""
-        require_positive("arrival_rate", self.arrival_rate, "1/s")
-        if self.max_batch is not None:
-            require_positive("max_batch", self.max_batch)
-        if self.kv_capacity_tokens is not None:
-            require_positive("kv_capacity_tokens", self.kv_capacity_tokens, "tok")
-            if self.kv_capacity_tokens < self.work.mean_reserved:
-                raise InfeasibleError(
-                    f"KV capacity is {self.kv_capacity_tokens:g} tokens and one request needs "
-                    f"{self.work.mean_reserved:g} on average: use more memory, more TP or a smaller KV dtype"
-                )
-        if not self.utilization < 1:
-            raise UnstableError(
-                f"the decode instance is offered {self.utilization:.4g} of its capacity: "
-                f"lower its rate below {self.max_rate:.4g} req/s, or add instances"
-            )
+        _ = self.load
 
     @classmethod
     def affine(
@@ -141,33 +126,29 @@ class StationaryBatch:
     # ------------------------------------------------------------------ load
 
     @cached_property
+    def load(self) -> DecodeLoad:
+        """Cap, utilisation, largest rate."""
+        return DecodeLoad(self.arrival_rate, self.work, self.step, self.max_batch, self.kv_capacity_tokens)
+
+    @property
     def cap(self) -> int | None:
         """Largest batch: the engine's, or what fits into KV if that is less [-]."""
-        limits = [] if self.max_batch is None else [int(self.max_batch)]
-        if self.kv_capacity_tokens is not None:
-            limits.append(int(self.kv_capacity_tokens / self.work.mean_reserved))
-        return min(limits, default=None)
-
-    @cached_property
-    def steps_per_s(self) -> float:
-        """Steps of single requests asked per second, lam G [1/s]."""
-        return self.arrival_rate * self.work.decode_share * self.work.mean_steps
-
-    @cached_property
-    def _seconds_per_sequence_step(self) -> float:
-        """t(n)/n at the largest batch [s]: what one step of one request costs at full load."""
-        n = float(self.cap) if self.cap is not None else 1e9
-        return float(self.step.at(np.array([n]))[0]) / n
+        return self.load.cap
 
     @property
     def utilization(self) -> float:
         """Offered over possible: lam G t(B)/B, or lam G times the slope of t when nothing caps it [-]."""
-        return self.steps_per_s * self._seconds_per_sequence_step
+        return self.load.utilization
 
     @property
     def max_rate(self) -> float:
         """Arrival rate at which the instance is full [1/s]."""
-        return self.arrival_rate / self.utilization
+        return self.load.max_rate
+
+    @property
+    def steps_per_s(self) -> float:
+        """Steps of single requests asked per second, lam G [1/s]."""
+        return self.load.steps_per_s
 
     # ------------------------------------------------------------------ batch
 
@@ -199,8 +180,7 @@ class StationaryBatch:
     @cached_property
     def kv_effect(self) -> KvEffect | None:
         """How unequal contexts spread the step; None without KV reads, or where t(n) does not grow."""
-        rate = self.arrival_rate * self.work.decode_share
-        return local_kv_effect(self.work, self.step, rate, max(1.0, self.mean_batch))
+        return local_kv_effect(self.work, self.step, self.load.decode_rate, max(1.0, self.mean_batch))
 
     @cached_property
     def itl(self) -> DiscreteLaw:
@@ -262,15 +242,11 @@ class StationaryBatch:
         """Law of the wait for a place in the batch."""
         if self.cap is None:
             return AdmissionWait(0.0, 1.0, 0.0)
-        requests_per_s = self.arrival_rate * self.work.decode_share
         full = self.batch_pmf
         if self.kv_effect is not None:
             full = lumped_pmf(self.steps_per_s, self.step, self.cap, self.kv_effect.batch_spread)
-        return AdmissionWait(
-            float(full[-1]),
-            requests_per_s * (1 / self.utilization - 1),
-            self.work.scv_steps,
-        )
+        spare_rate = self.load.decode_rate * (1 / self.utilization - 1)
+        return AdmissionWait(float(full[-1]), spare_rate, self.work.scv_steps)
 
     @cached_property
     def join(self) -> JoinWait:
@@ -324,5 +300,8 @@ class StationaryBatch:
 
     @property
     def trust(self) -> Trust:
-        """Exact without cap and KV reads (fluid-step limit); approximate otherwise."""
+        """Of batch, mean TPOT and ITL percentiles: exact without KV reads and full batches (fluid-step limit).
+
+        Percentiles of a request's TPOT, of the wait for a place and of KV carry a trust of their own.
+        """
         return Trust.APPROXIMATE if self.notes else Trust.EXACT
