@@ -18,6 +18,9 @@ from pdplan.spec.slo import Target
 class BenchmarkArithmetic:
     """Counts from a prefill maximum and a decode table, with isolated and with in-system decode steps.
 
+    The isolated row is the paper's own arithmetic (its polynomial of throughput over TPOT); the in-system row
+    divides the table by the step factor and reads it straight between its rows.
+
     ``stated`` and its shares speak of the scenario's stated fleet, if there is one.
     """
 
@@ -59,7 +62,7 @@ class BenchmarkArithmetic:
 
 
 def benchmark_arithmetic(problem: Problem) -> BenchmarkArithmetic | None:
-    """Return the arithmetic where the scenario is a benchmark table and one class with one target of each kind.
+    """Return the arithmetic where a benchmark table meets one class with mean TTFT and TPOT targets.
 
     Raises
     ------
@@ -82,7 +85,8 @@ def benchmark_arithmetic(problem: Problem) -> BenchmarkArithmetic | None:
     factor = scenario.decode.step_factor
     try:
         isolated = float(table.quadratic_throughput(tpot.limit_s))
-        in_system = float(table.in_system(factor).quadratic_throughput(tpot.limit_s))
+        slowed = table.in_system(factor)
+        in_system = float(slowed.throughput(slowed.largest_batch(tpot.limit_s)))
     except (InputError, InfeasibleError):
         return None
     fleet = scenario.fleet

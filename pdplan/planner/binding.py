@@ -1,11 +1,10 @@
-"""What binds: which constraint fails when one instance is taken away, and which objective has the least slack."""
+"""What binds: the constraint that fails when one instance is taken away, and the tightest objective."""
 
 from __future__ import annotations
 
 from pdplan import units
 from pdplan.errors import UnstableError
 from pdplan.planner.evaluate import Disaggregated
-from pdplan.planner.judge import judge
 from pdplan.planner.result import Binding, Fleet, Objective
 from pdplan.planner.search import Candidate, Search
 
@@ -61,16 +60,27 @@ def _without(search: Search, best: Candidate, *, prefill: int, decode: int) -> s
 
 def broken(fleet: Disaggregated) -> str:
     """Name what a fleet misses, worst first."""
-    judged = judge(fleet)
+    limit = fleet.problem.scenario.max_utilization
     rows = [
-        (o.slack, f"{c.name}: {o.target} would be {show_value(o)}")
-        for c in judged.classes
-        for o in c.objectives
-        if o.status != "met"
+        ((top - load) / top, f"{role} load would be {load:.0%}, limit {top:.0%}")
+        for role, load, top in (
+            ("prefill", fleet.prefill.utilization, limit),
+            ("decode", fleet.decode.utilization, limit),
+            ("link", fleet.link.utilization, limit),
+            ("decode KV memory (p99)", fleet.decode.kv_p99_share or 0.0, 1.0),
+        )
+        if load > top
     ]
-    rows += [
-        ((limit - load) / limit, f"{role} load would be {load:.0%}, limit {limit:.0%}")
-        for role, load, limit in _loads(judged)
-        if load > limit
-    ]
+    for traffic in fleet.problem.traffic:
+        for target in traffic.slo.targets:
+            value = fleet.value(traffic.demand, target)
+            if value > target.limit_s:
+                slack = 1.0 - value / target.limit_s
+                rows.append((slack, f"{traffic.name}: {target} would be {units.show(value, 'time')}"))
+        joint = traffic.slo.joint
+        if joint is not None:
+            low = fleet.joint_attainment(traffic.demand, joint)[1]
+            if low < joint.attainment:
+                shown = units.show(low, "fraction")
+                rows.append((low - joint.attainment, f"{traffic.name}: {joint} would be {shown}"))
     return min(rows)[1] if rows else "nothing: a cheaper fleet of other instances exists"

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
+from pdplan import units
 from pdplan.errors import InfeasibleError, UnstableError
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.judge import cost_of, pool_plan
-from pdplan.planner.problem import Problem
+from pdplan.planner.problem import Array, Problem
 from pdplan.planner.result import REPORTED, ClassPlan, Colocated, Latency, Objective
 from pdplan.planner.search import smallest_up_to
 from pdplan.planner.traffic import ClassTraffic
@@ -72,10 +75,8 @@ class ColocatedFleet:
             ends.append(law.mean_s if p is None else float(law.quantile_s(p)))
         return ends[0], ends[1]
 
-    def _outputs(self, demand: ClassDemand):  # type: ignore[no-untyped-def]
+    def _outputs(self, demand: ClassDemand) -> Array:
         """Output tokens at the atoms of the class's TTFT law (its own atoms are in units of the chain)."""
-        import numpy as np
-
         return np.full_like(self.ttft(demand).weight, demand.mean_output_tokens)
 
     def tpot_bounds(self, p: float | None) -> tuple[float, float]:
@@ -86,25 +87,27 @@ class ColocatedFleet:
 
     def meets(self, *, end: int) -> bool:
         """Whether every objective is met, judging brackets by their lower (0) or upper (1) end."""
-        scenario = self.problem.scenario
         try:
-            station = self.station
-            if station.utilization > scenario.max_utilization:
-                return False
-            if station.cheap_mean_tpot_s > self._loosest_tpot:
-                return False
-            if self.kv_p99_share > 1.0:
-                return False
-            for traffic in self.problem.traffic:
-                for target in traffic.slo.targets:
-                    if self.bounds(traffic.demand, target)[end] > target.limit_s:
-                        return False
-                joint = traffic.slo.joint
-                if joint is not None and self.joint(traffic, end) < joint.attainment:
-                    return False
+            return self._loads_fit and all(self._meets_class(t, end) for t in self.problem.traffic)
         except (UnstableError, InfeasibleError):
             return False
-        return True
+
+    @cached_property
+    def _loads_fit(self) -> bool:
+        """Whether load, mean TPOT and KV memory stay within their limits, cheapest first."""
+        return (
+            self.station.utilization <= self.problem.scenario.max_utilization
+            and self.station.cheap_mean_tpot_s <= self._loosest_tpot
+            and self.kv_p99_share <= 1.0
+        )
+
+    def _meets_class(self, traffic: ClassTraffic, end: int) -> bool:
+        """Whether one class is served, TPOT and ITL first (TTFT takes longest)."""
+        order = sorted(traffic.slo.targets, key=lambda t: t.metric in ("ttft", "e2e"))
+        if any(self.bounds(traffic.demand, target)[end] > target.limit_s for target in order):
+            return False
+        joint = traffic.slo.joint
+        return joint is None or self.joint(traffic, end) >= joint.attainment
 
     @property
     def _loosest_tpot(self) -> float:
@@ -143,8 +146,9 @@ def size_colocated(problem: Problem) -> Colocated:
         options = problem.options("colocated")
     except InfeasibleError as error:
         return Colocated(None, None, None, (), None, None, str(error))
-    sure = _cheapest(problem, options, end=1)
-    maybe = _cheapest(problem, options, end=0)
+    fleets: dict[tuple[int, int], ColocatedFleet] = {}
+    maybe = _cheapest(problem, options, fleets, end=0)
+    sure = None if maybe is None else _cheapest(problem, options, fleets, end=1)
     if maybe is None:
         return Colocated(None, None, None, (), None, None, _why_not(problem, options))
     shown = sure or maybe
@@ -170,9 +174,15 @@ def size_colocated(problem: Problem) -> Colocated:
     )
 
 
-def _cheapest(problem: Problem, options: list[InstanceOption], *, end: int) -> ColocatedFleet | None:
+def _cheapest(
+    problem: Problem,
+    options: list[InstanceOption],
+    fleets: dict[tuple[int, int], ColocatedFleet],
+    *,
+    end: int,
+) -> ColocatedFleet | None:
+    """Smallest fleet by price, brackets judged by one end; ``fleets`` keeps what was solved."""
     best: ColocatedFleet | None = None
-    fleets: dict[tuple[int, int], ColocatedFleet] = {}
 
     def fleet(option: InstanceOption, count: int) -> ColocatedFleet:
         return fleets.setdefault((id(option), count), ColocatedFleet(problem, option, count))
@@ -201,7 +211,8 @@ def _why_not(problem: Problem, options: list[InstanceOption]) -> str:
                 except (UnstableError, InfeasibleError):
                     continue
             if reached and min(reached) > target.limit_s:
-                return f"{traffic.name}: {target} is out of reach: {min(reached):.3g} s with any number of instances"
+                best = units.show(min(reached), "time")
+                return f"{traffic.name}: {target} is out of reach, {best} with any number of instances"
     return "no number of instances meets every objective together"
 
 

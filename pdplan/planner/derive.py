@@ -133,7 +133,7 @@ def _class(chosen: Disaggregated, c: ClassPlan, *, alone: bool) -> list[Derivati
             "q",
             "s",
             value,
-            equation="q = inf{t : sum_i w_i P(W > t - D(L_i)) <= 1 - p}, W = sum of waits, D = times fixed by the lengths",
+            equation="q = inf{t: sum_i w_i P(W > t - D(L_i)) <= 1 - p}, W the waits, D fixed by lengths",
             method=(
                 f"waits convolved on a lattice, mixed over {chosen.problem.demand.weight.size} length atoms; "
                 f"P(TTFT > q) - (1 - p) = {_residual(chosen, c, p, value):.1e}"

@@ -11,16 +11,16 @@ from pdplan.planner.problem import Array, Problem
 from pdplan.planner.stations import DecodeSide, LinkSide, PrefillSide, TpotLaw
 from pdplan.serving.composition import TtftLaw, e2e_law, ttft_law
 from pdplan.serving.demand import ClassDemand
-from pdplan.spec.slo import JointTarget, Slo
+from pdplan.spec.slo import JointTarget, Slo, Target
 
 #: Lattice points of a TTFT law while searching, and when the answer is reported.
-SEARCH_POINTS = 1024
-REPORT_POINTS = 8192
+SEARCH_POINTS = 512
+REPORT_POINTS = 4096
 
 
 @dataclass(frozen=True, eq=False)
 class Disaggregated:
-    """Pools of ``prefill_count`` and ``decode_count`` instances, joined by the link, under the problem's traffic.
+    """A prefill and a decode pool joined by the link, under the problem's traffic.
 
     Raises
     ------
@@ -44,15 +44,15 @@ class Disaggregated:
 
     def fixed_s(self, demand: ClassDemand) -> Mapping[str, Array]:
         """Parts of TTFT given by a request's lengths, at each atom [s]."""
-        prefill = self.prefill.prefill_s(demand)
-        parts = {"overhead": self.prefill.overhead_s(demand), "prefill": prefill}
+        parts = self.prefill.fixed_s(demand)
         if self.first_token_from_decode:
-            parts["transfer"] = self.link.visible_transfer_s(demand, prefill)
+            prefill = self.prefill.prefill_s(demand)
+            return {**parts, "transfer": self.link.visible_transfer_s(demand, prefill)}
         return parts
 
     def waits(self) -> dict[str, object]:
         """Parts of TTFT that do not depend on the request's own lengths."""
-        waits: dict[str, object] = {"queue": self.prefill.wait}
+        waits: dict[str, object] = {**self.prefill.waits}
         if self.first_token_from_decode:
             waits |= {
                 "transfer_wait": self.link.mean_wait_s,
@@ -67,7 +67,7 @@ class Disaggregated:
         return ttft_law(self.waits(), self.fixed_s(demand), demand.weight, points=points)
 
     def tpot(self, demand: ClassDemand) -> TpotLaw:
-        """Law of TPOT of a class; with the first token from prefill it also carries transfer and admission."""
+        """Law of TPOT of a class; with the first token from prefill, transfer and admission are in it."""
         if self.first_token_from_decode:
             return self.decode.tpot(demand)
         waits = self.link.mean_wait_s + self.decode.law.admission.mean_s + self.decode.law.join.mean_s
@@ -77,6 +77,16 @@ class Disaggregated:
     def e2e(self, demand: ClassDemand, *, points: int = REPORT_POINTS) -> TtftLaw:
         """Law of end-to-end latency of a class (approximate: the spread of TPOT is left out)."""
         return e2e_law(self.ttft(demand, points=points), demand.output_tokens, self.tpot(demand).mean_s)
+
+    def value(self, demand: ClassDemand, target: Target) -> float:
+        """The statistic of a class that a target names [s]."""
+        p = target.probability
+        if target.metric == "itl":
+            return self.decode.itl_value(p)
+        if target.metric == "tpot":
+            return self.tpot(demand).value(p)
+        law = (self.ttft if target.metric == "ttft" else self.e2e)(demand, points=SEARCH_POINTS)
+        return law.mean_s if p is None else float(law.quantile_s(p))
 
     def meets(self, demand: ClassDemand, slo: Slo) -> bool:
         """Whether TTFT, E2E, joint and (where the link is part of it) TPOT objectives of a class are met."""
@@ -100,7 +110,7 @@ class Disaggregated:
     def joint_attainment(self, demand: ClassDemand, target: JointTarget) -> tuple[float, float, float]:
         """(value, lower, upper) of P(TTFT <= x and TPOT <= y) over requests of a class.
 
-        The bounds are Frechet's, whatever the dependence between the two; the value takes them as independent.
+        The bounds are Frechet's, whatever the dependence of the two; the value takes them as independent.
         """
         in_time = 1.0 - float(self.ttft(demand, points=SEARCH_POINTS).sf(target.ttft_s))
         in_pace = 1.0 - float(self.tpot(demand).sf(target.tpot_s))

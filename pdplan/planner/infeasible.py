@@ -1,4 +1,4 @@
-"""Why no fleet meets the objectives: the constraint, by how much, and the nearest objective that can be met."""
+"""Why no fleet meets the objectives: the constraint, by how much, and the nearest that can be met."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ class OutOfReach:
         """One line: what, limit, by how much, nearest."""
         over = self.best_s / self.target.limit_s - 1.0
         nearest = units.show(self.best_s * (1 + 1e-9), "time", digits=4)
+        nearest_target = f"{self.target.metric} {self.target.stat} <= {nearest}"
         return (
-            f"{self.name}: {self.target} cannot be met: {self.how} gives {nearest} with any number of instances "
-            f"({over:.0%} over); nearest feasible: {self.target.metric} {self.target.stat} <= {nearest}"
+            f"{self.name}: {self.target} cannot be met: {self.how} gives {nearest} with any number of "
+            f"instances ({over:.0%} over); nearest feasible: {nearest_target}"
         )
 
 
@@ -88,14 +89,7 @@ def _reached(search: Search, traffic: ClassTraffic, target: Target) -> list[tupl
         for prefill in search.problem.options("prefill"):
             try:
                 fleet = search.evaluator.fleet(prefill, MAX_INSTANCES, decode, MAX_INSTANCES)
-                if target.metric == "itl":
-                    value = fleet.decode.itl_value(target.probability)
-                elif target.metric == "tpot":
-                    value = fleet.tpot(traffic.demand).value(target.probability)
-                else:
-                    law = fleet.ttft(traffic.demand) if target.metric == "ttft" else fleet.e2e(traffic.demand)
-                    p = target.probability
-                    value = law.mean_s if p is None else float(law.quantile_s(p))
+                value = fleet.value(traffic.demand, target)
             except UnstableError:
                 rows.append(None)
                 continue

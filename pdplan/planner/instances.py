@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
 from pdplan.errors import InfeasibleError, InputError, ScenarioError
 from pdplan.latency.memory import memory_fit, prefill_activation_bytes
 from pdplan.latency.model import LatencyModel
-from pdplan.latency.profile import LatencyProfile
+from pdplan.latency.profile import LatencyProfile, load_profile
 from pdplan.latency.roofline import Roofline
 from pdplan.latency.table import Tabulated
 from pdplan.spec.accelerator import Accelerator
@@ -204,13 +202,14 @@ class _LatencySource:
         """Return the step times of an instance at one parallelism."""
         latency = self.scenario.latency
         if isinstance(latency, InlineLatency):
-            return Tabulated.from_benchmark(
-                max_prefill_tokens_per_s=latency.max_prefill,
-                decode_table_s=latency.decode_table,
-                ttft_overhead_s=latency.overhead,
+            return Tabulated.from_rates(
+                latency.max_prefill,
+                {float(b): t for b, t in latency.decode_table.items()},
+                source="benchmark table of the scenario",
+                overhead_s=latency.overhead,
             )
         if self.profile is not None:
-            return self.profile.at(tp, pp)
+            return self.profile.engine_model(tp, pp)
         return Roofline(
             self.model.shape,
             self.accelerator.device,
@@ -222,14 +221,11 @@ class _LatencySource:
 
 
 def _load_profile(scenario: Scenario, name: str) -> LatencyProfile:
-    where = scenario.origin.at(("latency",))
+    """Read a profile by catalog name, or from a file beside the scenario."""
     path = Path(scenario.origin.source).parent / name
     try:
         if path.suffix in (".yaml", ".yml"):
-            with path.open(encoding="utf-8") as file:
-                return LatencyProfile.from_document(yaml.safe_load(file))
+            return load_profile(path)
         return LatencyProfile.from_document(catalog_document("latency", name))
-    except OSError as error:
-        raise ScenarioError(f"{where}: latency profile {name}: {(error.strerror or '').lower()}") from None
     except InputError as error:
-        raise ScenarioError(f"{where}: latency: {error}") from None
+        raise ScenarioError(f"{scenario.origin.at(('latency',))}: latency: {error}") from None

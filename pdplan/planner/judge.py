@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -110,7 +110,7 @@ def class_plan(fleet: Disaggregated, traffic: ClassTraffic) -> ClassPlan:
     tpot = latency(
         "tpot", tpot_law.mean_s if several else 0.0, tpot_law.quantile_s, wanted["tpot"], tpot_trust
     )
-    itl = latency("itl", decode.itl_value(None), decode.itl_value, wanted["itl"], decode.trust)
+    itl = latency("itl", decode.law.mean_itl_s, decode.law.itl_quantile_s, wanted["itl"], decode.trust)
     e2e = latency("e2e", e2e_law.mean_s, e2e_law.quantile_s, wanted["e2e"], Trust.APPROXIMATE)
     steps = max(0.0, demand.mean_output_tokens - 1.0)
     return ClassPlan(
@@ -150,18 +150,14 @@ def objectives(
 def latency(
     metric: str,
     mean_s: float,
-    quantile_s,  # type: ignore[no-untyped-def]
+    quantile_s: Callable[[Any], Any],
     wanted: tuple[float, ...],
     trust: Trust,
 ) -> Latency:
-    """Report a law by its mean and percentiles."""
-    ask = partial(_float, quantile_s)
-    values = {p: ask(p) for p in wanted}
-    return Latency(metric, float(mean_s), values, values, values, trust, ask)
-
-
-def _float(quantile_s, p: float) -> float:  # type: ignore[no-untyped-def]
-    return float(np.asarray(quantile_s(p)))
+    """Report a law by its mean and percentiles; ``quantile_s`` takes an array."""
+    found = np.asarray(quantile_s(np.array(wanted)), dtype=float)
+    values = dict(zip(wanted, found.tolist(), strict=True))
+    return Latency(metric, float(mean_s), values, values, values, trust, lambda p: float(quantile_s(p)))
 
 
 def _percentiles(slo: Slo) -> dict[str, tuple[float, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pdplan import units
@@ -59,8 +60,8 @@ def split_note(report: SplitReport, *, width: int) -> str:
     sc = report.scenario
     lines = [f"{sc.name or sc.model}: split prefill from decode?", ""]
     for verdict in report.verdicts:
-        lines += _verdict(verdict, width) + [""]
-        lines += _ledger(verdict, width) + [""]
+        lines += [*_verdict(verdict, width), ""]
+        lines += [*_ledger(verdict, width), ""]
     return "\n".join(lines).rstrip()
 
 
@@ -68,7 +69,7 @@ def split_note(report: SplitReport, *, width: int) -> str:
 
 
 def _pools(fleet: Fleet) -> list[str]:
-    rows = [("pool", "instances", "each", "GPUs", "load", "limit", "served")]
+    rows: list[tuple[str, ...]] = [("pool", "instances", "each", "GPUs", "load", "limit", "served")]
     for pool in (fleet.prefill, fleet.decode):
         served = f"{pool.discipline}, {pool.router}"
         if pool.mean_batch is not None:
@@ -95,7 +96,7 @@ def _pools(fleet: Fleet) -> list[str]:
             "",
             f"{wire.utilization:.1%}",
             f"{fleet.prefill.utilization_limit:.0%}",
-            f"{units.show(wire.mean_payload_bytes, 'bytes')} in {units.show(wire.mean_transfer_s, 'time')} a request",
+            f"{units.show(wire.mean_payload_bytes, 'bytes')} in {_time(wire.mean_transfer_s)} a request",
         )
     )
     lines = table(rows, right=(1, 3, 4, 5))
@@ -106,10 +107,10 @@ def _pools(fleet: Fleet) -> list[str]:
 
 def _class(c: ClassPlan, width: int) -> list[str]:
     head = (
-        f"{c.name}: {units.show(c.rate, 'rate')}, mean {c.prompt_tokens:.0f} prompt and {c.output_tokens:.0f} "
-        f"output tokens ({c.lengths})"
+        f"{c.name}: {units.show(c.rate, 'rate')}, mean {c.prompt_tokens:.0f} prompt and "
+        f"{c.output_tokens:.0f} output tokens ({c.lengths})"
     )
-    rows = [("", "mean", "p50", "p90", "p95", "p99", "trust")]
+    rows: list[tuple[str, ...]] = [("", "mean", "p50", "p90", "p95", "p99", "trust")]
     for latency in (c.ttft, c.tpot, c.itl, c.e2e):
         rows.append(
             (
@@ -148,8 +149,8 @@ def _need(plan: Plan, width: int) -> list[str]:
     p, d = plan.fleet.prefill.count, plan.fleet.decode.count
     text = (
         f"Need before rounding: {need.prefill:.2f} prefill and {need.decode:.2f} decode instances "
-        f"(ratio {need.prefill / need.decode:.2f}). Bought {p} + {d}; rounded down, {down[0]} + {down[1]} carry "
-        f"{need.carried(*down):.0%} of the demand."
+        f"(ratio {need.prefill / need.decode:.2f}). Bought {p} + {d}; rounded down, {down[0]} + {down[1]} "
+        f"carry {need.carried(*down):.0%} of the demand."
     )
     lines = _wrap(text, width)
     lines += _wrap(f"One prefill fewer: {plan.binding.prefill}.", width, indent="  ")
@@ -209,11 +210,12 @@ def _colocated(c: Colocated, width: int) -> list[str]:
     each = f"{c.pool.parallelism}, {c.pool.discipline}"
     if c.cost is None:
         text = (
-            f"Colocated ({each}): at least {_gpus(c.cost_low.gpus_bought)}, {c.cost_low.usd_per_hour:.2f} USD/h "
-            f"if TPOT percentiles equal the mean; {c.why}."
+            f"Colocated ({each}): at least {_gpus(c.cost_low.gpus_bought)}, "
+            f"{c.cost_low.usd_per_hour:.2f} USD/h if TPOT percentiles equal the mean; {c.why}."
         )
     elif c.count == c.count_low and c.cost.usd_per_hour == c.cost_low.usd_per_hour:
-        text = f"Colocated ({each}): {c.count} instances, {_gpus(c.cost.gpus_bought)}, {c.cost.usd_per_hour:.2f} USD/h."
+        gpus = _gpus(c.cost.gpus_bought)
+        text = f"Colocated ({each}): {c.count} instances, {gpus}, {c.cost.usd_per_hour:.2f} USD/h."
     else:
         text = (
             f"Colocated ({each}): {_gpus(c.cost_low.gpus_bought)} to {_gpus(c.cost.gpus_bought)}, "
@@ -251,8 +253,8 @@ def _ledger(v: ClassVerdict, width: int) -> list[str]:
                 f"; ITL p99 {_time(book.colocated_itl_p99_s)} colocated, {_time(book.split_itl_p99_s)} split"
             )
         lines += _wrap(
-            f"interference, per token: a chunk adds {_time(book.chunk_s)} to a step of {_time(book.clean_step_s)} "
-            f"({book.verdict.itl_gain:.2f}x){colocated}",
+            f"interference, per token: a chunk adds {_time(book.chunk_s)} to a step of "
+            f"{_time(book.clean_step_s)} ({book.verdict.itl_gain:.2f}x){colocated}",
             width,
             indent="  ",
         )
@@ -279,7 +281,7 @@ def _defaults(plan: Plan, width: int) -> list[str]:
 # ---------------------------------------------------------------- small pieces
 
 
-def table(rows: list[tuple[str, ...]], *, right: tuple[int, ...] = (), indent: str = "  ") -> list[str]:
+def table(rows: Sequence[tuple[str, ...]], *, right: tuple[int, ...] = (), indent: str = "  ") -> list[str]:
     """Lay rows out in columns; those in ``right`` are set to the right."""
     widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
     return [

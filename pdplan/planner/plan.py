@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pdplan._version import __version__
@@ -33,7 +35,12 @@ class Plan:
     benchmark: BenchmarkArithmetic | None = None
     rejected: tuple[str, ...] = ()
     verification: None = None
-    derivations: tuple[Derivation, ...] = field(default=(), repr=False)
+    derive: Callable[[], tuple[Derivation, ...]] = field(default=tuple, repr=False)
+
+    @cached_property
+    def derivations(self) -> tuple[Derivation, ...]:
+        """The working behind every number of the plan, gathered when first asked for."""
+        return self.derive()
 
     @property
     def classes(self) -> tuple[ClassPlan, ...]:
@@ -60,9 +67,8 @@ class Plan:
             known = sorted(
                 {d.name for d in self.derivations} | {d.name.split(".")[0] for d in self.derivations}
             )
-            raise InputError(
-                f"no quantity {name!r} in the plan{did_you_mean(name, known) or '; pdplan explain lists them'}"
-            )
+            hint = did_you_mean(name, known) or "; pdplan explain lists them"
+            raise InputError(f"no quantity {name!r} in the plan{hint}")
         return tuple(show_derivation(d) for d in found)
 
     def document(self) -> dict[str, Any]:

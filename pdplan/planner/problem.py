@@ -14,6 +14,7 @@ from pdplan.errors import InputError, ScenarioError
 from pdplan.latency.parameters import kv_bytes
 from pdplan.planner.instances import InstanceOption, RejectedOption, Role, instance_options
 from pdplan.planner.traffic import ClassTraffic, assemble_traffic
+from pdplan.serving.decode_work import DecodeWork
 from pdplan.serving.demand import ClassDemand, pooled
 from pdplan.spec.catalog import load_accelerator, load_link, load_model
 from pdplan.spec.link import Link
@@ -62,6 +63,16 @@ class Problem:
         """Parallelisms of a role that cannot be, and why."""
         self.options(role)
         return self._options[role][1]
+
+    @cached_property
+    def decode_work(self) -> DecodeWork:
+        """Steps and contexts of all classes together, as decode sees them."""
+        return self.work_of(self.demand)
+
+    def work_of(self, demand: ClassDemand) -> DecodeWork:
+        """Steps and contexts of one class, as decode sees them."""
+        scenario = self.scenario
+        return DecodeWork.from_demand(demand, scenario.first_token_from, scenario.decode.tokens_per_step)
 
     def payload_bytes(self, demand: ClassDemand) -> Array:
         """KV bytes shipped at each atom: the prompt's, less what decode already holds [B]."""

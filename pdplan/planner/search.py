@@ -58,7 +58,7 @@ class Candidate:
 
 
 def smallest_up_to(meets: Callable[[int], bool], start: int, limit: int = MAX_INSTANCES) -> int | None:
-    """Smallest n >= start with ``meets(n)``, for a condition that stays true once true; None beyond ``limit``.
+    """Smallest n >= start with ``meets(n)``, which stays true once true; None beyond ``limit``.
 
     Examples
     --------
@@ -92,7 +92,11 @@ class Search:
     # ------------------------------------------------------------------ one pool at a time
 
     def decode_meets(self, option: InstanceOption, count: int) -> bool:
-        """Whether ``count`` decode instances are stable, fit their KV and meet TPOT and ITL of every class."""
+        """Whether ``count`` decode instances are stable, fit their KV and meet TPOT and ITL of every class.
+
+        TPOT counts decode steps alone here: with the first token from prefill the link comes on top, which
+        `fleet_meets` judges.
+        """
         scenario = self.problem.scenario
         try:
             side = self.evaluator.decode(option, count)
@@ -104,15 +108,10 @@ class Search:
                 side.value(t.demand, target) <= target.limit_s
                 for t in self.problem.traffic
                 for target in t.slo.targets
-                if target.metric == "itl" or (target.metric == "tpot" and self._tpot_is_decode_alone)
+                if target.metric in ("tpot", "itl")
             )
         except UnstableError:
             return False
-
-    @property
-    def _tpot_is_decode_alone(self) -> bool:
-        """Whether TPOT depends on the decode pool only; with the first token from prefill the link is in it."""
-        return self.problem.scenario.first_token_from == "decode"
 
     def prefill_stable(self, option: InstanceOption, count: int) -> bool:
         """Whether ``count`` prefill instances stay below the utilisation limit."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pdplan.errors import InfeasibleError, UnstableError
 from pdplan.planner.benchmark import benchmark_arithmetic
 from pdplan.planner.binding import binding_of
@@ -49,7 +51,7 @@ def plan(scenario: Scenario) -> Plan:
     best = find(search)
     chosen = search.evaluator.fleet(best.prefill, best.prefill_count, best.decode, best.decode_count)
     fleet = judge(chosen)
-    need = fractional_need(search, best)
+    need = fractional_need(search, best, chosen)
     colocated = size_colocated(problem)
     alone = len(problem.traffic) == 1
     verdicts = (
@@ -71,7 +73,7 @@ def plan(scenario: Scenario) -> Plan:
             for role in ("prefill", "decode")
             for r in problem.rejected(role)
         ),
-        derivations=derivations_of(chosen, fleet),
+        derive=partial(derivations_of, chosen, fleet),
     )
 
 
@@ -102,7 +104,7 @@ def _stated_fleet(search: Search, prefill: FixedPool, decode: FixedPool, best: C
         match = next((o for o in options if (o.tp, o.pp) == (pool.tp, pool.pp)), None)
         if match is None:
             raise InfeasibleError(
-                f"the stated {role} pool is TP{pool.tp} PP{pool.pp}, which is not among the parallelisms tried: "
+                f"the stated {role} pool is TP{pool.tp} PP{pool.pp}, not among the parallelisms tried: "
                 f"add it to {role}.parallel"
             )
         picked.append(match)

@@ -78,7 +78,7 @@ def split_problem(problem: Problem) -> list[ClassVerdict]:
             verdicts.append(class_verdict(alone, None, None, colocated, None))
             continue
         chosen = search.evaluator.fleet(best.prefill, best.prefill_count, best.decode, best.decode_count)
-        need = fractional_need(search, best)
+        need = fractional_need(search, best, chosen)
         verdicts.append(class_verdict(alone, chosen, judge(chosen), colocated, need))
     return verdicts
 
@@ -121,7 +121,7 @@ def ledger_of(fleet: Disaggregated, colocated: Colocated) -> Ledger:
 
 
 def chunk_seconds(fleet: Disaggregated, mean_prefill_s: float) -> float:
-    """What a full chunk adds to a decode step: the whole prefill, if that is less or the engine does not chunk."""
+    """What a chunk adds to a decode step: the whole prefill, if that is less or the engine does not chunk."""
     scenario = fleet.problem.scenario
     if scenario.colocated.discipline == "prefill_first":
         return mean_prefill_s

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from pdplan.latency.model import LatencyModel
+from pdplan.latency.validity import validity_notes
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.problem import Array, Problem
 from pdplan.serving.decode import StationaryBatch
-from pdplan.serving.decode_work import DecodeWork
-from pdplan.serving.delays import Discrete
+from pdplan.serving.decode_step import ModelStep
+from pdplan.serving.delays import Delay, Discrete
 from pdplan.serving.demand import ClassDemand
 from pdplan.serving.economics import effective_transfer
 from pdplan.serving.prefill_station import PrefillStation
@@ -51,6 +52,7 @@ class PrefillSide:
             router=pool.router,
             discipline=pool.discipline,
             max_batch_tokens=pool.max_batch_tokens,
+            pipeline_stages=self.option.pp,
         )
 
     @property
@@ -58,27 +60,36 @@ class PrefillSide:
         """Offered over possible."""
         return float(self.station.utilization)
 
-    @property
-    def wait(self) -> Any:
-        """Law of the wait before prefill."""
-        return self.station.wait
+    @cached_property
+    def waits(self) -> dict[str, Delay]:
+        """Parts of TTFT in this pool that do not depend on the request's own lengths."""
+        return self.station.waits()
+
+    @cached_property
+    def _fixed(self) -> dict[str, dict[str, Array]]:
+        return {}
+
+    def fixed_s(self, demand: ClassDemand) -> dict[str, Array]:
+        """Parts of TTFT in this pool that a class's lengths fix, at each atom [s]."""
+        if demand.name not in self._fixed:
+            overhead = request_overhead_s(self.option.latency, demand.prompt_tokens)
+            self._fixed[demand.name] = {"overhead": overhead, **self.station.fixed_s(demand.name)}
+        return self._fixed[demand.name]
+
+    def prefill_s(self, demand: ClassDemand) -> Array:
+        """Prefill time of a prompt alone, at each atom of a class or of the mix [s]."""
+        known = any(d is demand for d in self.problem.demands)
+        return self.station.prefill_s(demand.name if known else None)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the reader must know of this pool."""
-        return ()
+        longest = float(self.problem.demand.prompt_tokens.max())
+        return validity_notes(self.option.latency, longest_prompt_tokens=longest)
 
     def derivations(self) -> tuple[Derivation, ...]:
         """Show how the pool's numbers came about."""
         return ()
-
-    def prefill_s(self, demand: ClassDemand) -> Array:
-        """Prefill time at each atom [s]."""
-        return np.asarray(self.station.prefill_s(demand), dtype=float)
-
-    def overhead_s(self, demand: ClassDemand) -> Array:
-        """Host time of a request before its prefill, at each atom [s]."""
-        return request_overhead_s(self.option.latency, demand.prompt_tokens)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,23 +103,14 @@ class DecodeSide:
     @cached_property
     def law(self) -> StationaryBatch:
         """The law of one instance."""
-        scenario = self.problem.scenario
-        mix = self.problem.demand
-        one = ClassDemand(
-            mix.name,
-            mix.arrival_rate / self.count,
-            mix.prompt_tokens,
-            mix.output_tokens,
-            mix.weight,
-        )
-        return StationaryBatch.from_latency(
-            self.option.latency,
-            one,
-            step_factor=scenario.decode.step_factor,
-            tokens_per_step=scenario.decode.tokens_per_step,
-            first_token_from=scenario.first_token_from,
-            max_batch=scenario.decode.max_batch,
-            kv_capacity_tokens=self.option.kv_capacity_tokens,
+        pool = self.problem.scenario.decode
+        work = self.problem.decode_work
+        return StationaryBatch(
+            self.problem.demand.arrival_rate / self.count,
+            work,
+            ModelStep.of(self.option.latency, work.mean_context, pool.step_factor),
+            pool.max_batch,
+            self.option.kv_capacity_tokens,
         )
 
     @property
@@ -164,9 +166,7 @@ class DecodeSide:
         """
         key = f"{demand.name} {0.0 if extra_s is None else float(extra_s.sum())}"
         if key not in self._tpot_laws:
-            scenario = self.problem.scenario
-            work = DecodeWork.from_demand(demand, scenario.first_token_from, scenario.decode.tokens_per_step)
-            law = RequestTpot.of(self.law.itl, work, *self._step_tangent)
+            law = RequestTpot.of(self.law.itl, self.problem.work_of(demand), *self._step_tangent)
             self._tpot_laws[key] = TpotLaw(law, demand, extra_s, self.trust)
         return self._tpot_laws[key]
 
@@ -227,10 +227,12 @@ class TpotLaw:
         x = np.asarray(x, dtype=float)
         return np.asarray(self.steps.sf(x[..., None] - values)) @ weight
 
-    def quantile_s(self, p: float) -> float:
+    def quantile_s(self, p: Any) -> Any:
         """p-quantile over requests [s]."""
         if self.extra_s is None:
-            return float(self.steps.quantile(p))
+            return self.steps.quantile(p)
+        if np.ndim(p) > 0:
+            return np.array([self.quantile_s(float(q)) for q in np.ravel(p)])
         values, _ = self._added
         low = float(self.steps.quantile(0.0))
         high = float(self.steps.itl.value[-1]) / self.steps.tokens_per_step + float(values[-1])
@@ -238,7 +240,7 @@ class TpotLaw:
 
     def value(self, p: float | None) -> float:
         """Mean or p-quantile [s]."""
-        return self.mean_s if p is None else self.quantile_s(p)
+        return self.mean_s if p is None else float(self.quantile_s(p))
 
 
 @dataclass(frozen=True, eq=False)

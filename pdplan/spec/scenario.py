@@ -153,7 +153,10 @@ class Memory(SpecModel):
     fraction: PositiveFraction = Field(
         default=0.92, description="Usable share of memory (DistServe's capacities give 0.916 to 0.930)."
     )
-    reserve: BytesOrZero = Field(default=2.0 * 2**30, description="Activations and runtime, per GPU.")
+    reserve: BytesOrZero = Field(
+        default=0.0,
+        description="Kept free per GPU beside weights and activations (the fraction covers the rest).",
+    )
     block_tokens: PositiveInt = Field(
         default=16, description="KV is allocated in blocks of this many tokens."
     )
