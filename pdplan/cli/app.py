@@ -73,7 +73,7 @@ def plan(
     set_: SetOption = None,
 ) -> None:
     """Find the cheapest fleet that meets every objective, and say what binds it."""
-    from pdplan.cli import plan as face
+    import pdplan.cli.plan as face
 
     face.run(scenario, as_json=json, overrides=tuple(set_ or ()))
 
@@ -88,7 +88,7 @@ def split(
     ] = False,
 ) -> None:
     """Say for each class whether prefill and decode should be split, and why."""
-    from pdplan.cli import split as face
+    import pdplan.cli.split as face
 
     face.run(scenario, as_json=json, overrides=tuple(set_ or ()), check=check)
 
@@ -109,7 +109,7 @@ def explain(
     set_: SetOption = None,
 ) -> None:
     """Show the working: formula, numbers substituted, value, source."""
-    from pdplan.cli import explain as face
+    import pdplan.cli.explain as face
 
     face.run(quantity, scenario, as_json=json, overrides=tuple(set_ or ()))
 
@@ -123,7 +123,7 @@ def catalog_ls(
     json: JsonOption = False,
 ) -> None:
     """List the names in the catalog."""
-    from pdplan.cli import catalog as face
+    import pdplan.cli.catalog as face
 
     face.ls(kind, as_json=json)
 
@@ -134,7 +134,7 @@ def catalog_show(
     json: JsonOption = False,
 ) -> None:
     """Show one entry of the catalog with its sources."""
-    from pdplan.cli import catalog as face
+    import pdplan.cli.catalog as face
 
     face.show(name, as_json=json)
 
@@ -142,7 +142,7 @@ def catalog_show(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of scenario files."""
-    from pdplan.cli import schema as face
+    import pdplan.cli.schema as face
 
     face.run()
 
@@ -167,11 +167,10 @@ def guarded(call: Callable[[], Any]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        if isinstance(
-            error, typer.BadParameter.__mro__[2]
-        ):  # click's usage errors, whichever click typer carries
-            error.show()
-            return int(error.exit_code)
+        if isinstance(error, _USAGE_ERROR):
+            usage: Any = error
+            usage.show()
+            return int(usage.exit_code)
         if os.environ.get("PDPLAN_DEBUG"):
             raise
         print(

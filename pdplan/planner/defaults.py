@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pdplan import units
-from pdplan.planner.instances import weights_dtype
+from pdplan.planner.instances import node_nics, weights_dtype
 from pdplan.planner.problem import Problem
 
 
@@ -20,6 +20,9 @@ def defaults_used(problem: Problem) -> tuple[tuple[str, str], ...]:
     note("latency", "roofline" if sc.latency == "roofline" else sc.latency, "latency" in written)
     note("weights_dtype", weights_dtype(sc, problem.model), sc.weights_dtype is not None)
     note("kv_dtype", sc.kv_dtype, "kv_dtype" in written)
+    if problem.link.kind in ("ethernet", "rdma"):
+        accelerator = problem.options("prefill")[0].accelerator
+        note("node.nics", node_nics(problem.link, sc, accelerator), sc.node.nics is not None)
     note("memory.fraction", sc.memory.fraction, "fraction" in sc.memory.model_fields_set)
     note("prefill.router", sc.prefill.router, "router" in sc.prefill.model_fields_set)
     note("prefill.discipline", sc.prefill.discipline, "discipline" in sc.prefill.model_fields_set)

@@ -6,13 +6,19 @@ from pdplan.latency.parameters import kv_bytes_per_token
 from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.formulas import (
     cost_per_million_tokens,
+    decode_steps_per_s,
+    decode_utilization,
     fleet_usd_per_hour,
+    kv_share,
     link_utilization,
     mean_transfer_s,
     pool_gpus,
+    pool_utilization,
     sum_of_parts_s,
 )
 from pdplan.planner.result import ClassPlan, Fleet
+from pdplan.queueing.mg1 import mg1_mean_wait_s
+from pdplan.queueing.mm1 import mm1_mean_wait_s
 from pdplan.serving.economics import disagg_ttft_penalty, kv_payload_bytes
 from pdplan.symbolic import Derivation
 
@@ -30,11 +36,156 @@ def derivations_of(chosen: Disaggregated, fleet: Fleet) -> tuple[Derivation, ...
 
 
 def _prefill(chosen: Disaggregated) -> list[Derivation]:
-    return list(chosen.prefill.derivations())
+    """Load, mean service and mean wait of the prefill pool."""
+    side, station = chosen.prefill, chosen.prefill.station
+    rate, n = station.arrival_rate, float(side.count)
+    work = station.work_per_prompt_s
+    rows = [
+        Derivation(
+            "prefill.utilization",
+            "Load of the prefill pool",
+            "rho_P",
+            "",
+            side.utilization,
+            pool_utilization,
+            {"arrival_rate": rate, "work_s": work, "instances": n},
+            {"arrival_rate": "lambda", "work_s": "S", "instances": "n"},
+            {"arrival_rate": "1/s", "work_s": "s"},
+        ),
+        Derivation(
+            "prefill.service",
+            "Mean prefill time of a prompt alone",
+            "E[S]",
+            "s",
+            chosen.problem.demand.mean(side.prefill_s(chosen.problem.demand)),
+            equation="E[S] = sum_i w_i t_prefill(n_i, (n_i + c_i)^2 - c_i^2)",
+            method=f"step times at {chosen.problem.demand.weight.size} length atoms",
+            source=side.option.latency.source,
+            trust=side.option.latency.trust,
+        ),
+    ]
+    rows.append(_prefill_wait(chosen))
+    return rows
+
+
+def _prefill_wait(chosen: Disaggregated) -> Derivation:
+    station = chosen.prefill.station
+    name, title, symbol = "prefill.wait", "Mean wait before prefill", "E[W]"
+    rate, n, service = station.arrival_rate, chosen.prefill.count, station.service
+    alone = station.router == "random" or n == 1
+    if station.discipline == "mm1" and station.router in ("random", "round_robin"):
+        return Derivation(
+            name,
+            title,
+            symbol,
+            "s",
+            station.mean_wait_s,
+            mm1_mean_wait_s,
+            {"arrival_rate": rate / n, "service_s": service.mean_s},
+            {"arrival_rate": "lambda", "service_s": "S"},
+            {"arrival_rate": "1/s", "service_s": "s"},
+            trust=station.trust,
+        )
+    if station.discipline == "one_at_a_time" and alone:
+        return Derivation(
+            name,
+            title,
+            symbol,
+            "s",
+            station.mean_wait_s,
+            mg1_mean_wait_s,
+            {"arrival_rate": rate / n, "mean_service_s": service.mean_s, "service_scv": service.scv},
+            {"arrival_rate": "lambda", "mean_service_s": "S", "service_scv": "c_s2"},
+            {"arrival_rate": "1/s", "mean_service_s": "s"},
+            trust=station.trust,
+        )
+    what = type(station.queue).__name__
+    return Derivation(
+        name,
+        title,
+        symbol,
+        "s",
+        station.mean_wait_s,
+        equation="W(k+1) = max(0, W(k) + S(k) - A(k)), stationary",
+        method=f"{station.discipline}, {station.router}: law {what}, load {station.utilization:.3f}",
+        source="docs/theory: which law when",
+        trust=station.trust,
+    )
 
 
 def _decode(chosen: Disaggregated) -> list[Derivation]:
-    return list(chosen.decode.derivations())
+    """Load, batch, TPOT and KV of a decode instance."""
+    side, law = chosen.decode, chosen.decode.law
+    work = law.work
+    rows = [
+        Derivation(
+            "decode.steps_per_s",
+            "Decode steps of single requests asked of one instance, per second",
+            "lambda G",
+            "1/s",
+            law.steps_per_s,
+            decode_steps_per_s,
+            {
+                "arrival_rate": chosen.problem.demand.arrival_rate,
+                "instances": float(side.count),
+                "decode_share": work.decode_share,
+                "decode_steps": work.mean_steps,
+            },
+            {"arrival_rate": "lambda", "instances": "n", "decode_share": "s", "decode_steps": "G"},
+            {"arrival_rate": "1/s"},
+        ),
+        Derivation(
+            "decode.batch",
+            "Mean number of requests that decode in one instance",
+            "E[N]",
+            "",
+            law.mean_batch,
+            equation="p_n ~ prod_{k<=n} lambda G t(k)/k, capped at B",
+            method=f"birth-death law; sum of p_n = {law.batch_pmf.sum():.12g}",
+            source="Cohen 1979; Kelly 1979 (state-dependent processor sharing)",
+            trust=law.trust,
+        ),
+        Derivation(
+            "decode.itl",
+            "Mean gap between decode steps, over tokens",
+            "ITL",
+            "s",
+            law.mean_itl_s,
+            equation="ITL = sum_n q_n t(n), q_n = P(a token sees n - 1 others)",
+            method="; ".join(law.notes) or "no KV reads, no cap in reach: exact in the fluid-step limit",
+            source="docs/theory: decode",
+            trust=law.trust,
+        ),
+        Derivation(
+            "decode.utilization",
+            "Load of the decode pool",
+            "rho_D",
+            "",
+            side.utilization,
+            decode_utilization,
+            {"steps_per_s": law.steps_per_s, "seconds_per_step": side.utilization / law.steps_per_s},
+            {"steps_per_s": "lambdaG", "seconds_per_step": "t_B/B"},
+            {"steps_per_s": "1/s", "seconds_per_step": "s"},
+        ),
+    ]
+    if side.kv_p99_share is not None and side.option.kv_capacity_tokens is not None:
+        rows.append(
+            Derivation(
+                "decode.kv_p99_share",
+                "99th percentile of KV in use over KV capacity",
+                "kv",
+                "",
+                side.kv_p99_share,
+                kv_share,
+                {
+                    "kv_tokens": side.kv_p99_share * side.option.kv_capacity_tokens,
+                    "kv_capacity_tokens": side.option.kv_capacity_tokens,
+                },
+                {"kv_tokens": "q_99", "kv_capacity_tokens": "M"},
+                {"kv_tokens": "tok", "kv_capacity_tokens": "tok"},
+            )
+        )
+    return rows
 
 
 def _link(chosen: Disaggregated, fleet: Fleet) -> list[Derivation]:
@@ -99,7 +250,7 @@ def _link(chosen: Disaggregated, fleet: Fleet) -> list[Derivation]:
                     "link_bytes_per_s": option.link_bytes_per_s,
                 },
                 {
-                    "arrival_rate": "lambda_",
+                    "arrival_rate": "lambda",
                     "mean_payload_bytes": "payload",
                     "instances": "n",
                     "link_bytes_per_s": "B",
@@ -213,7 +364,7 @@ def _cost(chosen: Disaggregated, fleet: Fleet) -> list[Derivation]:
                 "arrival_rate": mix.arrival_rate,
                 "mean_tokens": mix.mean_output_tokens,
             },
-            {"usd_per_hour": "C", "arrival_rate": "lambda_", "mean_tokens": "L_out"},
+            {"usd_per_hour": "C", "arrival_rate": "lambda", "mean_tokens": "L_out"},
             {"usd_per_hour": "USD/h", "arrival_rate": "1/s", "mean_tokens": "tok"},
         )
     )

@@ -88,3 +88,55 @@ def cost_per_million_tokens(usd_per_hour: Any, arrival_rate: Any, mean_tokens: A
     10.0
     """
     return usd_per_hour * 1_000_000 / (3600 * arrival_rate * mean_tokens)
+
+
+def pool_utilization(arrival_rate: Any, work_s: Any, instances: Any) -> Any:
+    """Work offered over work possible: rho = lambda S / n [-].
+
+    Source: definition of utilisation.
+
+    Examples
+    --------
+    >>> pool_utilization(8.0, 0.1, 2)
+    0.4
+    """
+    return arrival_rate * work_s / instances
+
+
+def decode_steps_per_s(arrival_rate: Any, instances: Any, decode_share: Any, decode_steps: Any) -> Any:
+    """Decode steps of single requests that one instance is asked for, per second [1/s].
+
+    Source: Little's law.
+
+    Examples
+    --------
+    >>> decode_steps_per_s(8.0, 2, 1.0, 200.0)
+    800.0
+    """
+    return arrival_rate / instances * decode_share * decode_steps
+
+
+def decode_utilization(steps_per_s: Any, seconds_per_step: Any) -> Any:
+    """Steps asked per second times what one costs in a full batch, t(B)/B [-].
+
+    Source: stability of the batch, lambda G t(B)/B < 1.
+
+    Examples
+    --------
+    >>> decode_utilization(800.0, 0.0005)
+    0.4
+    """
+    return steps_per_s * seconds_per_step
+
+
+def kv_share(kv_tokens: Any, kv_capacity_tokens: Any) -> Any:
+    """KV tokens over the tokens that memory holds [-].
+
+    Source: definition.
+
+    Examples
+    --------
+    >>> kv_share(100.0, 400.0)
+    0.25
+    """
+    return kv_tokens / kv_capacity_tokens

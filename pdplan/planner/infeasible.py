@@ -88,7 +88,7 @@ def _reached(search: Search, traffic: ClassTraffic, target: Target) -> list[tupl
     for decode in search.problem.options("decode"):
         for prefill in search.problem.options("prefill"):
             try:
-                fleet = search.evaluator.fleet(prefill, MAX_INSTANCES, decode, MAX_INSTANCES)
+                fleet = search.idle_prefill(prefill, decode, MAX_INSTANCES)
                 value = fleet.value(traffic.demand, target)
             except UnstableError:
                 rows.append(None)

@@ -160,10 +160,18 @@ def link_share_bytes_per_s(
     """
     if link.kind in ("nvlink", "pcie"):
         return link.bandwidth_bytes_per_s(gpus)
-    nics = (scenario.node.nics or accelerator.nics_per_node) * gpus / node_gpus
-    rate = nics * link.bytes_per_s
+    rate = node_nics(link, scenario, accelerator) * link.bytes_per_s * gpus / node_gpus
     cap = link.software_cap_bytes_per_s
     return rate if cap is None else min(rate, cap)
+
+
+def node_nics(link: Link, scenario: Scenario, accelerator: Accelerator) -> int:
+    """NICs of a node: as written, as a measured link had, one for Ethernet, else the reference server's."""
+    if scenario.node.nics is not None:
+        return scenario.node.nics
+    if link.kind == "ethernet" or link.nics_default > 1:
+        return link.nics_default
+    return accelerator.nics_per_node
 
 
 class _LatencySource:

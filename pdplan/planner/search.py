@@ -18,6 +18,7 @@ from pdplan.errors import InfeasibleError, UnstableError
 from pdplan.planner.evaluate import Disaggregated, Evaluator
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.problem import Problem
+from pdplan.planner.stations import PrefillSide
 from pdplan.serving.roots import smallest_count
 
 #: No pool is grown beyond this many instances: what it cannot meet then, it never meets.
@@ -148,9 +149,23 @@ class Search:
     ) -> int | None:
         """Smallest prefill pool beside a decode pool, up to ``limit``."""
         start = self.smallest_prefill_stable(prefill)
-        return smallest_up_to(
-            lambda n: self.fleet_meets(self.evaluator.fleet(prefill, n, decode, decode_count)), start, limit
-        )
+
+        def meets(n: int) -> bool:
+            return self.fleet_meets(self.evaluator.fleet(prefill, n, decode, decode_count))
+
+        if start > limit or meets(start):
+            return start if start <= limit else None
+        if not self.fleet_meets(self.idle_prefill(prefill, decode, decode_count)):
+            return None
+        return smallest_up_to(meets, start + 1, limit)
+
+    def idle_prefill(
+        self, prefill: InstanceOption, decode: InstanceOption, decode_count: int
+    ) -> Disaggregated:
+        """Return a fleet whose prefill is so large that nobody waits: what it misses cannot be met."""
+        # The router does not matter then; random has the cheapest law.
+        side = PrefillSide(self.problem, prefill, MAX_INSTANCES, "random")
+        return Disaggregated(self.problem, side, self.evaluator.decode(decode, decode_count))
 
     def best(self) -> Candidate:
         """Return the cheapest fleet.

@@ -21,8 +21,8 @@ from pdplan.serving.prefill_station import PrefillStation
 from pdplan.serving.request_tpot import RequestTpot
 from pdplan.serving.roots import decreasing_root
 from pdplan.spec.link import link_transfer_s
+from pdplan.spec.scenario import Router
 from pdplan.spec.slo import Target
-from pdplan.symbolic import Derivation
 from pdplan.trust import Trust
 
 
@@ -35,11 +35,12 @@ def request_overhead_s(latency: LatencyModel, prompt_tokens: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class PrefillSide:
-    """``count`` prefill instances of one kind behind the scenario's router."""
+    """``count`` prefill instances of one kind behind the scenario's router, or behind another."""
 
     problem: Problem
     option: InstanceOption
     count: int
+    router: Router | None = None
 
     @cached_property
     def station(self) -> PrefillStation:
@@ -49,7 +50,7 @@ class PrefillSide:
             self.problem.demands,
             self.option.latency,
             self.count,
-            router=pool.router,
+            router=self.router or pool.router,
             discipline=pool.discipline,
             max_batch_tokens=pool.max_batch_tokens,
             pipeline_stages=self.option.pp,
@@ -87,10 +88,6 @@ class PrefillSide:
         longest = float(self.problem.demand.prompt_tokens.max())
         return validity_notes(self.option.latency, longest_prompt_tokens=longest)
 
-    def derivations(self) -> tuple[Derivation, ...]:
-        """Show how the pool's numbers came about."""
-        return ()
-
 
 @dataclass(frozen=True, eq=False)
 class DecodeSide:
@@ -127,10 +124,6 @@ class DecodeSide:
     def warnings(self) -> tuple[str, ...]:
         """What the reader must know of this pool."""
         return self.law.notes
-
-    def derivations(self) -> tuple[Derivation, ...]:
-        """Show how the pool's numbers came about."""
-        return ()
 
     @property
     def admission(self) -> Any:
