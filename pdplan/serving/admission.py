@@ -15,46 +15,109 @@ from pdplan.trust import Trust
 Array = NDArray[np.float64]
 
 
+def deterministic_wait_ratio(servers: Any, utilization: Any) -> Any:
+    r"""Mean wait of equal services over that of exponential ones, in a queue of c servers.
+
+    .. math:: \frac12\,(1 + \gamma),\qquad
+              \gamma = \min\left(0.24,\; \frac{(1-\rho)(c-1)(\sqrt{4+5c}-2)}{16\,\rho\,c}\right)
+
+    1/2 for one server and at full load; more in between, where equal services end one after another.
+
+    Parameters
+    ----------
+    servers, utilization : float
+        c [-] and rho in (0, 1) [-].
+
+    Returns
+    -------
+    float
+        In [0.5, 0.62] [-].
+
+    Raises
+    ------
+    InputError
+        Values out of range.
+
+    References
+    ----------
+    Cosmetatos 1975 (INFOR 13) with the bound of Whitt 1993 (Production and Operations Management 2).
+
+    Examples
+    --------
+    >>> deterministic_wait_ratio(1, 0.8), round(float(deterministic_wait_ratio(32, 0.8)), 3)
+    (0.5, 0.582)
+    """
+    require_positive("servers", servers)
+    require_fraction("utilization", utilization, open_low=True)
+    c, rho = servers, utilization
+    spread = (1 - rho) * (c - 1) * ((4 + 5 * c) ** 0.5 - 2) / (16 * rho * c)
+    return (1 + np.minimum(0.24, spread)) / 2 if c > 1 else 0.5
+
+
+def variability_factor(scv: Any, deterministic_ratio: Any) -> Any:
+    r"""Mean wait over that of exponential services, by the harmonic interpolation of Kimura.
+
+    .. math:: \frac{1 + c_s^2}{2 c_s^2 + (1 - c_s^2)/d}
+
+    d for equal services, 1 for exponential ones; (1 + c_s^2)/2 where d = 1/2.
+
+    Parameters
+    ----------
+    scv : float
+        c_s^2 of the services [-].
+    deterministic_ratio : float
+        d, from `deterministic_wait_ratio` [-].
+
+    Returns
+    -------
+    float
+        [-].
+
+    References
+    ----------
+    Kimura 1986 (Management Science 32).
+
+    Examples
+    --------
+    >>> variability_factor(0.0, 0.5), variability_factor(1.0, 0.58), variability_factor(2.0, 0.5)
+    (0.5, 1.0, 1.5)
+    """
+    require_positive("scv", scv, zero_ok=True)
+    require_positive("deterministic_ratio", deterministic_ratio)
+    return (1 + scv) / (2 * scv + (1 - scv) / deterministic_ratio)
+
+
 @dataclass(frozen=True, slots=True)
 class AdmissionWait:
     r"""Wait for a place in a full batch.
 
-    .. math:: P(W > t) = P_w\,e^{-2 (\mu_B - \lambda) t/(1 + c_s^2)},\qquad
-              E W = \frac{P_w}{\mu_B - \lambda}\,\frac{1 + c_s^2}{2}
+    .. math:: P(W > t) = P_w\,e^{-t/w},\qquad w = \frac{\kappa}{\mu_B - \lambda}
 
     Parameters
     ----------
     wait_probability : float
         P_w, P(the batch is full) [-].
-    spare_rate : float
-        mu_B - lam with mu_B = B/(G t(B)) [1/s].
-    scv_steps : float
-        c_s^2 of the number of steps [-].
+    mean_if_waiting_s : float
+        w: kappa is `variability_factor`, mu_B = B/(G t(B)) [s].
 
     Notes
     -----
-    Approximate: exact for geometric steps; measured -25 to +15% elsewhere where P_w > 2%.
-
-    References
-    ----------
-    Kingman 1962 and Allen 1978 (the factor (1 + c_s^2)/2 on a state-dependent M/M queue).
+    Approximate; errors in docs/validation/decode_accuracy.md. Exact for geometric steps of constant time.
 
     Examples
     --------
-    >>> w = AdmissionWait(0.5, 2.0, 1.0)
+    >>> w = AdmissionWait(0.5, 0.5)
     >>> w.mean_s, float(w.quantile_s(0.4)), round(float(w.quantile_s(0.99)), 3)
     (0.25, 0.0, 1.956)
     """
 
     wait_probability: float
-    spare_rate: float
-    scv_steps: float
+    mean_if_waiting_s: float
 
     def __post_init__(self) -> None:
         """Check the numbers once."""
         require_fraction("wait_probability", self.wait_probability)
-        require_positive("spare_rate", self.spare_rate, "1/s")
-        require_positive("scv_steps", self.scv_steps, zero_ok=True)
+        require_positive("mean_if_waiting_s", self.mean_if_waiting_s, "s")
 
     @property
     def trust(self) -> Trust:
@@ -62,23 +125,19 @@ class AdmissionWait:
         return Trust.APPROXIMATE if self.wait_probability > 0 else Trust.EXACT
 
     @property
-    def _mean_if_waiting_s(self) -> float:
-        return (1 + self.scv_steps) / (2 * self.spare_rate)
-
-    @property
     def mean_s(self) -> float:
         """E W [s]."""
-        return self.wait_probability * self._mean_if_waiting_s
+        return self.wait_probability * self.mean_if_waiting_s
 
     def sf(self, t: Any) -> Any:
         """P(W > t)."""
-        return self.wait_probability * np.exp(-np.asarray(t, dtype=float) / self._mean_if_waiting_s)
+        return self.wait_probability * np.exp(-np.asarray(t, dtype=float) / self.mean_if_waiting_s)
 
     def quantile_s(self, p: Any) -> Any:
         """p-quantile [s]; 0 where p <= 1 - P_w."""
         require_fraction("p", p, open_high=True)
         beyond = self.wait_probability / (1 - np.asarray(p, dtype=float))
-        return self._mean_if_waiting_s * np.log(np.maximum(1.0, beyond))
+        return self.mean_if_waiting_s * np.log(np.maximum(1.0, beyond))
 
 
 @dataclass(frozen=True, eq=False, slots=True)

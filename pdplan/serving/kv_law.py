@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from pdplan.serving.batch_law import capped_pmf, uncapped_pmf
 from pdplan.serving.context_spectrum import KvEffect, kv_effect
@@ -81,7 +82,9 @@ def local_kv_effect(work: DecodeWork, step: StepTime, arrival_rate: float, batch
     return kv_effect(work, arrival_rate, base, max(0.0, slope - gamma * kv), min(gamma, slope / kv))
 
 
-def itl_with_kv(offered: float, step: StepTime, cap: int | None, effect: KvEffect) -> DiscreteLaw:
+def itl_with_kv(
+    offered: float, step: StepTime, cap: int | None, effect: KvEffect, spread_s: float
+) -> DiscreteLaw:
     r"""Law of the step time over tokens, with the exact variance that KV reads give it.
 
     The step clock sees the lumped batch K with weight p_k/t(l k). A step has E[N | W] tokens, taken linear in
@@ -98,6 +101,9 @@ def itl_with_kv(offered: float, step: StepTime, cap: int | None, effect: KvEffec
         B [-].
     effect : KvEffect
         Spread and coupling.
+    spread_s : float
+        Standard deviation of what the context of one running request adds to a step [s]: a full batch still
+        varies by sqrt(B) times that, taken as gamma distributed.
 
     Returns
     -------
@@ -118,4 +124,18 @@ def itl_with_kv(offered: float, step: StepTime, cap: int | None, effect: KvEffec
     per_step /= per_step.sum()
     mean = float(per_step @ batch)
     per_token = per_step * np.maximum(0.0, mean + effect.coupling * (batch - mean))
-    return DiscreteLaw.of(step_s, per_token / per_token.sum())
+    per_token /= per_token.sum()
+    if cap is None or spread_s == 0:
+        return DiscreteLaw.of(step_s, per_token)
+    full = _gamma_points(float(step_s[-1]), spread_s * cap**0.5)
+    return DiscreteLaw.of(
+        np.concatenate([step_s[:-1], full]),
+        np.concatenate([per_token[:-1], np.full(full.size, per_token[-1] / full.size)]),
+    )
+
+
+def _gamma_points(mean: float, deviation: float, points: int = 64) -> Array:
+    """Equally likely values of a gamma law, scaled to its mean."""
+    shape = (mean / deviation) ** 2
+    values = np.asarray(special.gammaincinv(shape, (np.arange(points) + 0.5) / points))
+    return np.asarray(values * (mean / values.mean()))

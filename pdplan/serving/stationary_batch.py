@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdplan.latency.model import LatencyModel
-from pdplan.serving.admission import AdmissionWait, JoinWait
+from pdplan.serving.admission import AdmissionWait, JoinWait, deterministic_wait_ratio, variability_factor
 from pdplan.serving.batch_law import capped_pmf, uncapped_pmf
 from pdplan.serving.context_spectrum import KvEffect
 from pdplan.serving.decode_load import DecodeLoad
@@ -18,7 +18,7 @@ from pdplan.serving.decode_step import AffineStep, ModelStep, StepTime
 from pdplan.serving.decode_work import DecodeWork, FirstToken
 from pdplan.serving.demand import ClassDemand
 from pdplan.serving.discrete_law import DiscreteLaw
-from pdplan.serving.kv_law import itl_with_kv, kv_share, local_kv_effect, lumped_pmf
+from pdplan.serving.kv_law import itl_with_kv, kv_share, local_kv_effect
 from pdplan.serving.kv_occupancy import KvOccupancy
 from pdplan.serving.request_tpot import RequestTpot
 from pdplan.trust import Trust
@@ -186,7 +186,8 @@ class StationaryBatch:
     def itl(self) -> DiscreteLaw:
         """Law of the step time seen by a token [s]: t(N + 1), since a token sees the others and itself."""
         if self.kv_effect is not None:
-            return itl_with_kv(self.steps_per_s, self.step, self.cap, self.kv_effect)
+            spread_s = self.step.per_context_token_s * self.work.var_context**0.5
+            return itl_with_kv(self.steps_per_s, self.step, self.cap, self.kv_effect, spread_s)
         weight = self.batch_pmf
         if self.cap is not None:
             weight = weight[:-1].copy()
@@ -241,12 +242,11 @@ class StationaryBatch:
     def admission(self) -> AdmissionWait:
         """Law of the wait for a place in the batch."""
         if self.cap is None:
-            return AdmissionWait(0.0, 1.0, 0.0)
-        full = self.batch_pmf
-        if self.kv_effect is not None:
-            full = lumped_pmf(self.steps_per_s, self.step, self.cap, self.kv_effect.batch_spread)
+            return AdmissionWait(0.0, 1.0)
+        ratio = deterministic_wait_ratio(self.cap, self.utilization)
+        factor = variability_factor(self.work.scv_steps, ratio)
         spare_rate = self.load.decode_rate * (1 / self.utilization - 1)
-        return AdmissionWait(float(full[-1]), spare_rate, self.work.scv_steps)
+        return AdmissionWait(float(self.batch_pmf[-1]), float(factor / spare_rate))
 
     @cached_property
     def join(self) -> JoinWait:
@@ -300,7 +300,7 @@ class StationaryBatch:
 
     @property
     def trust(self) -> Trust:
-        """Of batch, mean TPOT and ITL percentiles: exact without KV reads and full batches (fluid-step limit).
+        """Of batch, mean TPOT and ITL: exact without KV reads and full batches (fluid-step limit).
 
         Percentiles of a request's TPOT, of the wait for a place and of KV carry a trust of their own.
         """
