@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,13 +46,16 @@ class Layers:
 
     def sf(self, t: Array) -> Array:
         """P(X > t) of the point law; not resolved below the last of `TAILS`."""
-        first = self.law(0)
-        end = float(first.quantile_s(1 - TAILS[0]))
-        out = np.asarray(first.sf(t))
-        deep = t > end
+        out = np.asarray(self.law(0).sf(t))
+        deep = t > self._end_s
         if deep.any():
             out[deep] = np.minimum(np.asarray(self.law(1).sf(t[deep])), TAILS[0])
         return out
+
+    @cached_property
+    def _end_s(self) -> float:
+        """Where the fine lattice hands over [s]."""
+        return float(self.law(0).quantile_s(1 - TAILS[0]))
 
     def _joined(self, p: Array, quantile: Callable[[LatticeLaw, Array], Array]) -> Array:
         """Quantiles by the layer that reaches far enough; the long layer never below the end of the fine."""

@@ -103,7 +103,7 @@ def walk_wait(interarrival: ServiceLaw, service: ServiceLaw) -> WalkWait | None:
     k = np.arange(n)
     lean = theta * step / 2
     own = np.zeros(m)
-    inside = k * step <= cut.longest_s
+    inside = k * step < cut.longest_s + step  # an atom at the end has a neighbour beyond it
     own[:n][inside] = (_masses(service, step, n) * np.exp(np.where(inside, lean * k, 0.0)))[inside]
     gap = np.zeros(m)
     gap[0] = (masses := _masses(interarrival, step, n) * np.exp(-lean * k))[0]

@@ -159,15 +159,16 @@ class LatticeLaw:
     def sf_bounds(self, t: Any) -> tuple[Any, Any]:
         """Proven lower and upper bounds of P(X > t); t in [s]."""
         below, above = self._bound_cdfs
-        past = np.r_[below, 1.0], np.r_[above, above[-1]]
+        last = self.size - 1
 
         def low(x: Array) -> Array:
             k = np.minimum(np.floor(x / self.step_s + 1e-9), self.size).astype(int)
-            return np.asarray(np.maximum(1 - past[0][k] - ROUNDING, 0.0))
+            inside = np.maximum(1 - below[np.minimum(k, last)] - ROUNDING, 0.0)
+            return np.where(k > last, 0.0, inside)
 
         def high(x: Array) -> Array:
-            k = np.clip(np.floor(x / self.step_s - 1e-9), 0, self.size).astype(int)
-            return np.where(x == 0, 1 - self.zero_mass, np.minimum(1 - past[1][k] + ROUNDING, 1.0))
+            k = np.clip(np.floor(x / self.step_s - 1e-9), 0, last).astype(int)
+            return np.where(x == 0, 1 - self.zero_mass, np.minimum(1 - above[k] + ROUNDING, 1.0))
 
         return each_t(t, low), each_t(t, high)
 

@@ -136,11 +136,11 @@ class SlowModulated(LittleMixin):
 
     def wait_quantile_s(self, p: Any) -> Any:
         """p-quantile of the wait in the slow limit [s]."""
-        return each_p(p, lambda x: invert_decreasing(self.wait_sf, 1 - x, self._guess(x)))
+        return each_p(p, lambda x: invert_decreasing(self.wait_sf, 1 - x, self._guess(x), rtol=1e-11))
 
     def response_quantile_s(self, p: Any) -> Any:
         """p-quantile of wait plus service in the slow limit [s]."""
-        return each_p(p, lambda x: invert_decreasing(self.response_sf, 1 - x, self._guess(x)))
+        return each_p(p, lambda x: invert_decreasing(self.response_sf, 1 - x, self._guess(x), rtol=1e-11))
 
     def _guess(self, p: Array) -> Array:
         return np.full(p.shape, self.mean_response_s)
