@@ -24,8 +24,8 @@ T99 = {3: 5.84, 7: 3.50, 11: 3.11, 15: 2.95}
 HEAD = """# Decode: the stationary law against a step-by-step simulation
 
 Written by `benchmarks/decode_accuracy.py`: {seeds} seeds of {requests:,} requests a cell (four times that at
-phi = 0.8 and with a cap), the first tenth of each left out. One instance, Poisson arrivals, step 8 ms + 0.1 ms
-per request at the mean context (part of it KV reads, by the context of each request), outputs of mean 200
+phi = 0.8 and with a cap), the first tenth of each left out. One instance, Poisson arrivals, step 8 ms + 0.1
+ms per request at the mean context (part of it KV reads, by the context of each request), outputs of mean 200
 tokens, joining at the end of the step under way. Every error is law / simulation - 1 with the half-width of
 its 99% interval over seeds: where the interval holds 0 the two cannot be told apart at that width.
 

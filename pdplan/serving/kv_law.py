@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,8 @@ def lumped_pmf(offered: float, step: StepTime, cap: int | None, lump: float) -> 
 
     .. math:: p_k = p_0 \prod_{j \le k} \frac{\lambda G\, t(l j)}{l j}
 
-    For t(n) = a + beta n negative binomial with r = 1 + a/(beta l) and the same phi. With a cap the last lump
-    ends at B.
+    For t(n) = a + beta n negative binomial with r = 1 + a/(beta l) and the same phi. With a cap, B must be a
+    whole number of lumps (`whole_lump`), so that the load at the cap is kept.
 
     Parameters
     ----------
@@ -46,8 +45,18 @@ def lumped_pmf(offered: float, step: StepTime, cap: int | None, lump: float) -> 
     """
     if cap is None:
         return uncapped_pmf(offered / lump, lambda k: step.at(lump * k))
-    lumps = np.arange(1.0, math.ceil(cap / lump) + 1)
-    return capped_pmf(offered / lump, step.at(np.minimum(lump * lumps, cap)))
+    return capped_pmf(offered / lump, step.at(lump * np.arange(1.0, round(cap / lump) + 1)))
+
+
+def whole_lump(lump: float, cap: int | None) -> float:
+    """Size of lump nearest to ``lump`` of which a whole number makes the cap.
+
+    Examples
+    --------
+    >>> whole_lump(1.3, 32), whole_lump(1.3, None)
+    (1.28, 1.3)
+    """
+    return lump if cap is None else cap / max(1, round(cap / lump))
 
 
 def kv_share(work: DecodeWork, step: StepTime, batch: float) -> float:
@@ -110,11 +119,9 @@ def itl_with_kv(
     DiscreteLaw
         [s]. Mean exact (uncapped affine steps), percentiles approximate: the third moment is not matched.
     """
-    lump = effect.step_spread
+    lump = whole_lump(effect.step_spread, cap)
     pmf = lumped_pmf(offered, step, cap, lump)
     batch: Any = lump * np.arange(pmf.size)
-    if cap is not None:
-        batch = np.minimum(batch, cap)
     step_s = np.empty(pmf.size)
     step_s[1:] = step.at(batch[1:])
     # t(0), which no model answers: by the slope between one and two requests

@@ -6,12 +6,15 @@ import time
 
 import numpy as np
 import pytest
+import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
 from pdplan.errors import InfeasibleError, InputError, UnstableError
+from pdplan.queueing.mdc import MDc
 from pdplan.queueing.mmc import MMc
+from pdplan.serving.admission import deterministic_wait_ratio, variability_factor
 from pdplan.serving.context_spectrum import kv_effect
 from pdplan.serving.decode import AffineStep, DecodeTable, DecodeWork, StationaryBatch, TabulatedStep
 from pdplan.serving.decode_inversion import (
@@ -100,6 +103,20 @@ def test_constant_step_with_a_cap_is_erlang_c(cap: int, load: float) -> None:
     assert law.mean_batch == pytest.approx(cap * load, rel=1e-6)
     if law.admission.wait_probability > 1e-4:
         assert law.trust is Trust.APPROXIMATE
+
+
+@pytest.mark.parametrize(("servers", "load"), [(1, 0.8), (4, 0.9), (32, 0.8), (32, 0.95), (128, 0.9)])
+def test_equal_services_against_the_exact_mdc(servers: int, load: float) -> None:
+    exact = MDc(servers * load, 1.0, servers).mean_wait_s / MMc(servers * load, 1.0, servers).mean_wait_s
+    assert deterministic_wait_ratio(servers, load) == pytest.approx(exact, rel=0.03)
+
+
+def test_kimura_special_cases() -> None:
+    scv, d = sympy.symbols("scv d", positive=True)
+    factor = variability_factor(scv, d)
+    assert sympy.simplify(factor.subs(scv, 1)) == 1
+    assert sympy.simplify(factor.subs(scv, 0) - d) == 0
+    assert sympy.simplify(factor.subs(d, sympy.Rational(1, 2)) - (1 + scv) / 2) == 0
 
 
 def test_a_cap_far_away_changes_nothing() -> None:
@@ -193,6 +210,21 @@ def test_kv_reads_lower_the_trust_and_widen_the_tail() -> None:
     assert reads.mean_tpot_s > plain.mean_tpot_s
     assert reads.kv_effect is not None
     assert reads.mean_tpot_s == pytest.approx(reads.kv_effect.mean_itl_s, rel=2e-3)
+    for of in (reads.kv, reads.request_tpot):
+        assert of.trust is Trust.APPROXIMATE
+    assert plain.admission.trust is Trust.EXACT
+
+
+def test_a_full_batch_varies_with_its_contexts() -> None:
+    """Nearly always full: ITL mean t(B), variance gamma^2 B Var kv."""
+    prompt, output, weight = lengths()
+    work = DecodeWork.from_lengths(prompt, output, weight)
+    gamma = 0.9 * BETA / work.mean_context
+    step = AffineStep(A, 0.1 * BETA, gamma, work.mean_context)
+    rate = 0.9999 * 32 / (work.mean_steps * (A + 32 * BETA))
+    law = StationaryBatch(rate, work, step, 32)
+    assert law.mean_itl_s == pytest.approx(A + 32 * BETA, rel=1e-3)
+    assert law.itl.variance == pytest.approx(gamma**2 * 32 * work.var_context, rel=0.02)
 
 
 # ---------------------------------------------------------------- work
