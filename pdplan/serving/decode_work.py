@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -113,18 +114,18 @@ class DecodeWork:
         one = np.ones(1)
         return cls(one * first_context, one * steps, one, one * (steps - 1))
 
-    @property
+    @cached_property
     def mean_steps(self) -> float:
         """E s: steps of a request [-]."""
         return float(self.weight @ self.steps)
 
-    @property
+    @cached_property
     def scv_steps(self) -> float:
         """Squared coefficient of variation of the steps [-]."""
         mean = self.mean_steps
         return max(0.0, float(self.weight @ self.steps**2) / mean**2 - 1.0)
 
-    @property
+    @cached_property
     def mean_context(self) -> float:
         r"""E kv: context of a running request at a random step [tok].
 
@@ -135,20 +136,20 @@ class DecodeWork:
         s, growth = self.steps, self.tokens_per_step * (self.steps - 1) / 2
         return float(self.weight @ (s * (self.first_context + growth))) / self.mean_steps
 
-    @property
+    @cached_property
     def var_context(self) -> float:
         """Variance of the context of a running request at a random step [tok^2]."""
         s, c, m = self.steps, self.first_context, self.tokens_per_step
         squares = s * c**2 + c * m * s * (s - 1) + m**2 * (s - 1) * s * (2 * s - 1) / 6
         return max(0.0, float(self.weight @ squares) / self.mean_steps - self.mean_context**2)
 
-    @property
+    @cached_property
     def mean_reserved(self) -> float:
         """Final context of the requests found running, E[s (c + m s)] / E[s] [tok]."""
         final = self.first_context + self.tokens_per_step * self.steps
         return float(self.weight @ (self.steps * final)) / self.mean_steps
 
-    @property
+    @cached_property
     def undefined_tpot_share(self) -> float:
         """Requests of decode with one output token, whose TPOT is undefined [-]."""
         return float(self.weight[self.gap_steps <= 0].sum())

@@ -132,7 +132,7 @@ def itl_with_kv(
     mean = float(per_step @ batch)
     per_token = per_step * np.maximum(0.0, mean + effect.coupling * (batch - mean))
     per_token /= per_token.sum()
-    if cap is None or spread_s == 0:
+    if cap is None or spread_s == 0 or per_token[-1] < 1e-6:
         return DiscreteLaw.of(step_s, per_token)
     full = _gamma_points(float(step_s[-1]), spread_s * cap**0.5)
     return DiscreteLaw.of(
