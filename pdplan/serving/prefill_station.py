@@ -12,18 +12,16 @@ import numpy as np
 from pdplan.checks import require_positive, require_stable
 from pdplan.errors import InputError, UnknownNameError, did_you_mean
 from pdplan.latency.model import LatencyModel, prompt_prefill_s
-from pdplan.queueing.mg1 import mg1_mean_wait_s
 from pdplan.queueing.service import Atoms
 from pdplan.queueing.service_continuous import Exponential
 from pdplan.serving.composition import TtftLaw, ttft_law
 from pdplan.serving.delays import Constant, Delay, as_delay
 from pdplan.serving.demand import ClassDemand, pooled, total_rate
-from pdplan.serving.prefill_batched import BatchedWait
+from pdplan.serving.prefill_batched import BatchedWait, batched_law
 from pdplan.serving.prefill_bounds import wait_quantile_bounds_s
 from pdplan.serving.prefill_queue import (
     Array,
     Router,
-    RouterBracket,
     mm1_law,
     one_at_a_time_law,
     require_router,
@@ -190,25 +188,11 @@ class PrefillStation:
             return mm1_law(self.router, self.arrival_rate, self.service.mean_s, self.instances)
         if self.discipline == "one_at_a_time":
             return one_at_a_time_law(self.router, self.arrival_rate, self.service, self.instances)
-        if self.router == "random" or self.instances == 1:
-            return self._batched(1.0)
-        if self.router in ("round_robin", "least_work"):
-            return self._batched(self._router_gain(self.router))
-        return RouterBracket(self._batched(self._router_gain("least_work")), self._batched(1.0))
-
-    def _batched(self, stretch: float) -> BatchedWait:
         rate = self.arrival_rate / self.instances
-        return BatchedWait(
-            rate, self._new_tokens, self.mix.weight, self.max_batch_tokens, self._batch_step_s, stretch
+        alone = BatchedWait(
+            rate, self._new_tokens, self.mix.weight, self.max_batch_tokens, self._batch_step_s
         )
-
-    def _router_gain(self, router: Router) -> float:
-        """Mean wait of a router over that of random, without batching, at the batched load [-]."""
-        service = self.service
-        rate = self.utilization * self.instances / service.mean_s
-        better = one_at_a_time_law(router, rate, service, self.instances).mean_wait_s
-        random = float(mg1_mean_wait_s(rate / self.instances, service.mean_s, service.scv))
-        return min(1.0, better / random)
+        return batched_law(self.router, alone, self.service, self.instances)
 
     @property
     def mean_wait_s(self) -> float:
