@@ -288,7 +288,9 @@ class StationaryBatch:
         """What stops the law from being exact, one line each."""
         found = []
         if self.kv_share > 0:
-            found.append(f"KV reads are {self.kv_share:.0%} of a step's growth: tails are optimistic")
+            found.append(
+                f"KV reads are {self.kv_share:.0%} of a step's growth: percentiles are a two-moment fit"
+            )
         if self.cap is not None and self.batch_pmf[-1] > NEGLIGIBLE:
             found.append(f"the batch of {self.cap} is full {self.batch_pmf[-1]:.2%} of the time")
         if self.kv_headroom < ENOUGH_HEADROOM:
