@@ -12,6 +12,7 @@ import pdplan
 PACKAGE = Path(pdplan.__file__).parent
 FLOOR = {
     "_version": 0,
+    "__main__": 9,
     "errors": 0,
     "units": 0,
     "trust": 0,

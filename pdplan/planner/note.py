@@ -34,11 +34,17 @@ def plan_note(plan: Plan, *, width: int) -> str:
     fleet, cost = plan.fleet, plan.cost
     blocks = [
         [
-            f"{sc.name or sc.model}: {sc.model} on {_accelerators(fleet)}, KV over {fleet.link.name}",
+            *_wrap(
+                f"{sc.name or sc.model}: {sc.model} on {_accelerators(fleet)}, KV over {fleet.link.name}",
+                width,
+            ),
             "",
-            f"Buy {_count(fleet.prefill, 'prefill')} + {_count(fleet.decode, 'decode')} instances: "
-            f"{_gpus(cost.gpus_bought)}, {cost.usd_per_hour:.2f} USD/h, "
-            f"{_usd(cost.usd_per_million_output_tokens)} USD per million output tokens",
+            *_wrap(
+                f"Buy {_count(fleet.prefill, 'prefill')} + {_count(fleet.decode, 'decode')} instances: "
+                f"{_gpus(cost.gpus_bought)}, {cost.usd_per_hour:.2f} USD/h, "
+                f"{_usd(cost.usd_per_million_output_tokens)} USD per million output tokens",
+                width,
+            ),
         ],
         _wrap(f"Binding: {plan.binding.tightest}.", width),
         _pools(fleet),
@@ -73,8 +79,8 @@ def _pools(fleet: Fleet) -> list[str]:
     for pool in (fleet.prefill, fleet.decode):
         served = f"{pool.discipline}, {pool.router}"
         if pool.mean_batch is not None:
-            served = f"mean batch {pool.mean_batch:.0f}" + (
-                f", KV p99 {pool.kv_p99_share:.0%} of memory" if pool.kv_p99_share is not None else ""
+            served = f"batch {pool.mean_batch:.0f}" + (
+                f", KV p99 {pool.kv_p99_share:.0%}" if pool.kv_p99_share is not None else ""
             )
         rows.append(
             (

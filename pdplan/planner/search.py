@@ -12,8 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from pdplan.errors import InfeasibleError, UnstableError
 from pdplan.planner.evaluate import Disaggregated, Evaluator
 from pdplan.planner.instances import InstanceOption
@@ -23,6 +21,9 @@ from pdplan.serving.roots import smallest_count
 
 #: No pool is grown beyond this many instances: what it cannot meet then, it never meets.
 MAX_INSTANCES = 100_000
+
+#: How many decode instances beyond the smallest pool are tried for a smaller prefill pool.
+MORE_DECODE = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,8 +156,6 @@ class Search:
 
         if start > limit or meets(start):
             return start if start <= limit else None
-        if not self.fleet_meets(self.idle_prefill(prefill, decode, decode_count)):
-            return None
         return smallest_up_to(meets, start + 1, limit)
 
     def idle_prefill(
@@ -203,25 +202,34 @@ class Search:
     ) -> Candidate | None:
         """Improve on ``best`` with instances of these two kinds."""
         floor = stable_count * prefill.price_usd_per_hour
-        count = decode_count
-        missed = 0
-        while True:
+        start = self._decode_within_reach(prefill, decode, decode_count)
+        if start is None:
+            return best
+        # A larger decode pool shortens admission and the first step, so that prefill may be smaller.
+        for count in range(start, start + 1 + MORE_DECODE):
             budget = math.inf if best is None else best.usd_per_hour
             room = budget - count * decode.price_usd_per_hour
-            if room < floor - 1e-9 or missed >= 3:
+            if room < floor - 1e-9:
                 return best
             limit = MAX_INSTANCES
-            if np.isfinite(room) and prefill.price_usd_per_hour > 0:
-                limit = max(stable_count, math.floor(room / prefill.price_usd_per_hour + 1e-9))
-            found = self.smallest_prefill(prefill, decode, count, min(limit, MAX_INSTANCES))
+            if math.isfinite(room) and prefill.price_usd_per_hour > 0:
+                limit = min(limit, max(stable_count, math.floor(room / prefill.price_usd_per_hour + 1e-9)))
+            found = self.smallest_prefill(prefill, decode, count, limit)
             if found is None:
-                # More decode instances shorten admission and the first step, which may be what TTFT lacks.
-                missed += 1
-                count = max(count + 1, math.ceil(count * 1.5)) if missed > 1 else count + 1
                 continue
             candidate = Candidate(prefill, found, decode, count)
             if best is None or candidate.order < best.order:
                 best = candidate
             if found == stable_count:
                 return best
-            count += 1
+        return best
+
+    def _decode_within_reach(
+        self, prefill: InstanceOption, decode: InstanceOption, decode_count: int
+    ) -> int | None:
+        """Smallest decode pool beside which some prefill pool meets the objectives; None if there is none."""
+
+        def meets(n: int) -> bool:
+            return self.fleet_meets(self.idle_prefill(prefill, decode, n))
+
+        return smallest_up_to(meets, decode_count)

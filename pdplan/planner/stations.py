@@ -79,7 +79,7 @@ class PrefillSide:
 
     def prefill_s(self, demand: ClassDemand) -> Array:
         """Prefill time of a prompt alone, at each atom of a class or of the mix [s]."""
-        known = any(d is demand for d in self.problem.demands)
+        known = any(d.name == demand.name for d in self.problem.demands)
         return self.station.prefill_s(demand.name if known else None)
 
     @property

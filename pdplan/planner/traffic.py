@@ -86,15 +86,16 @@ def _lengths(scenario: Scenario, index: int) -> tuple[JointLengths, str]:
             path = (*path, "prompt_tokens")
             return _from_trace(scenario, c)
         path = (*path, "prompt_tokens")
-        prompt = length_law(c.prompt_tokens)
+        prompt = length_law(c.prompt_tokens, "prompt_tokens")
         path = (*path[:-1], "output_tokens")
-        output = length_law(c.output_tokens)
+        output = length_law(c.output_tokens, "output_tokens")
+        path = (*path[:-1], "length_correlation")
         return joint_lengths(prompt, output, c.length_correlation or 0.0), "lengths as written"
     except (ScenarioError, UnsupportedError):
         raise
     except InputError as error:
         where = scenario.origin.at(path)
-        raise ScenarioError(f"{where}: class {c.name}, {path[-1]}: {error}") from None
+        raise ScenarioError(f"{where}: class {c.name}: {error}") from None
 
 
 def _is_trace(form: Any) -> bool:

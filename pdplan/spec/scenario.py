@@ -38,6 +38,9 @@ from pdplan.spec.slo import Slo
 Router = Literal["random", "round_robin", "least_work", "jsq", "power_of_two"]
 Discipline = Literal["one_at_a_time", "batched", "mm1"]
 DtypeName = Literal["fp32", "bf16", "fp16", "fp8", "int8", "fp4", "mxfp4", "int4"]
+LENGTH_FORMS: Final = frozenset(
+    {"mean", "scv", "min", "max", "lognormal", "geometric", "uniform", "quantiles", "samples", "trace"}
+)
 _NAME: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
 
 
@@ -100,7 +103,7 @@ class RequestClass(SpecModel):
     prompt_tokens: Lengths = Field(default=None, description="Law of prompt lengths [tok].")
     output_tokens: Lengths = Field(default=None, description="Law of output lengths [tok].")
     length_correlation: float | None = Field(
-        default=None, ge=-1, le=1, description="Rank correlation of prompt and output length."
+        default=None, ge=-1, le=1, description="Pearson correlation of prompt and output token counts."
     )
     prefix_hit: Fraction | None = Field(
         default=None,

@@ -1,0 +1,5 @@
+"""`python -m pdplan`."""
+
+from pdplan.cli import main
+
+main()
