@@ -29,7 +29,7 @@ class InterpolatedWait:
 
     eta_p = (1 - cs2) eta_p(M/D/c) + cs2 eta_p(M/M/c), with the probability of waiting interpolated alike, so
     that both ends are exact.
-    Source: H. C. Tijms, A First Course in Stochastic Models (2003), section 9.6.
+    Source: H. C. Tijms, A First Course in Stochastic Models (2003), chapter 9.
     """
 
     def __init__(self, constant: MDc, exponential: MMc, scv: float) -> None:

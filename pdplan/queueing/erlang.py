@@ -32,8 +32,8 @@ def erlang_b(servers: Any, offered_erlangs: Any) -> Any:
     -----
     Evaluated as P(N = c)/P(N <= c) of a Poisson variable about its saddle point: relative error below 1e-13
     for c up to 1e7, no loop over servers. Insensitive to the service law beyond its mean.
-    Source: A. K. Erlang, Elektroteknikeren 13 (1917), formula (1); Gross et al., Fundamentals of Queueing
-    Theory (4th ed., 2008), eq. 2.53.
+    Source: A. K. Erlang, Elektroteknikeren 13 (1917); Gross et al., Fundamentals of Queueing Theory (4th ed.,
+    2008), section 2.6.
 
     Raises
     ------
@@ -66,9 +66,9 @@ def erlang_c(servers: Any, offered_erlangs: Any) -> Any:
 
     Notes
     -----
-    Relative error below 1e-13 in (c - a)-conditioned form for c up to 1e7.
-    Source: A. K. Erlang, Elektroteknikeren 13 (1917), formula (2); R. B. Cooper, Introduction to Queueing
-    Theory (2nd ed., 1981), ch. 3 for the link to B.
+    Relative error below 1e-12 for c up to 1e7, given c and a.
+    Source: A. K. Erlang, Elektroteknikeren 13 (1917); R. B. Cooper, Introduction to Queueing Theory (2nd ed.,
+    1981), ch. 3, for the link to B.
 
     Raises
     ------

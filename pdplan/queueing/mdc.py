@@ -46,7 +46,7 @@ class MDc(LittleMixin):
     For (k-1) D <= x < k D and y = lam (k D - x),
     P(W <= x) = sum_{j=0}^{kc-1} e^-y y^j/j! P(Lq <= kc-j-1): all terms positive. The tail is summed here.
     Source: G. J. Franx, A simple solution for the M/D/c waiting time distribution, Operations Research
-    Letters 29 (2001) 221-229, Theorem 1; the queue law is in `pdplan.queueing._mdc_queue`.
+    Letters 29 (2001) 221-229; the queue law is in `pdplan.queueing._mdc_queue`.
 
     Raises
     ------

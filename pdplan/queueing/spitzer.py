@@ -37,8 +37,7 @@ def mdc_wait_probability_and_mean(utilization: float, servers: int) -> tuple[flo
     Notes
     -----
     Relative error about 1e-12 for rho up to 1 - 1e-4, growing as 1e-16/(1 - rho) beyond.
-    Source: F. Spitzer, Trans. AMS 82 (1956) 323-339, Theorem 3.1; used for M/D/c by C. D. Crommelin's
-    round-robin argument, P. O. Electr. Eng. J. 25 (1932) 41-50.
+    Source: F. Spitzer, Trans. AMS 82 (1956) 323-339, applied to the walk of one server of E_c/D/1.
 
     Raises
     ------
