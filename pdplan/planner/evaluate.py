@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -87,6 +88,17 @@ class Disaggregated:
             return self.tpot(demand).value(p)
         law = (self.ttft if target.metric == "ttft" else self.e2e)(demand, points=SEARCH_POINTS)
         return law.mean_s if p is None else float(law.quantile_s(p))
+
+    def log_excess(self, demand: ClassDemand, target: Target) -> float:
+        """Log of what is asked over what is given: at most 0 when a target is met.
+
+        For a percentile of TTFT or E2E, the log of P(latency > limit) over 1 - p: one look at the law.
+        """
+        p = target.probability
+        if target.metric in ("tpot", "itl") or p is None:
+            return math.log(max(self.value(demand, target), 1e-300) / target.limit_s)
+        law = (self.ttft if target.metric == "ttft" else self.e2e)(demand, points=SEARCH_POINTS)
+        return math.log(max(float(law.sf(target.limit_s)), 1e-300) / (1.0 - p))
 
     def meets(self, demand: ClassDemand, slo: Slo) -> bool:
         """Whether TTFT, E2E, joint and (where the link is part of it) TPOT objectives of a class are met."""

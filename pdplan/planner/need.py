@@ -24,27 +24,35 @@ def fractional_need(search: Search, best: Candidate, fleet: Disaggregated) -> Ne
     the need is read at the size that is bought.
     """
 
-    def prefill(scale: float) -> bool:
-        other = Search(scaled(search.problem, scale))
-        if not other.prefill_stable(best.prefill, best.prefill_count):
-            return False
-        side = other.evaluator.prefill(best.prefill, best.prefill_count)
-        return other.fleet_meets(Disaggregated(search.problem, side, fleet.decode))
+    def prefill(scale: float) -> float:
+        side = Search(scaled(search.problem, scale)).evaluator.prefill(best.prefill, best.prefill_count)
+        return excess(Disaggregated(search.problem, side, fleet.decode))
 
-    def decode(scale: float) -> bool:
+    def decode(scale: float) -> float:
         other = Search(scaled(search.problem, scale))
-        if not other.decode_meets(best.decode, best.decode_count):
-            return False
         side = other.evaluator.decode(best.decode, best.decode_count)
-        return other.fleet_meets(Disaggregated(search.problem, fleet.prefill, side))
+        return excess(Disaggregated(search.problem, fleet.prefill, side))
 
     limit = search.problem.scenario.max_utilization
-    full = (limit / fleet.prefill.utilization, limit / fleet.decode.utilization)
     return Need(
-        best.prefill_count / _largest_scale(_guarded(prefill), full[0]),
-        best.decode_count / _largest_scale(_guarded(decode), full[1]),
+        best.prefill_count / _largest_scale(prefill, limit / fleet.prefill.utilization),
+        best.decode_count / _largest_scale(decode, limit / fleet.decode.utilization),
         "instances bought, times the demand over the largest demand they carry within the objectives",
     )
+
+
+def excess(fleet: Disaggregated) -> float:
+    """How far a fleet is past its objectives: at most 0 when it meets them all, and smooth in the load."""
+    worst = -math.inf
+    for traffic in fleet.problem.traffic:
+        for target in traffic.slo.targets:
+            worst = max(worst, fleet.log_excess(traffic.demand, target))
+        joint = traffic.slo.joint
+        if joint is not None:
+            missed = 1.0 - fleet.joint_attainment(traffic.demand, joint)[1]
+            worst = max(worst, math.log(max(missed, 1e-300) / (1.0 - joint.attainment)))
+    share = fleet.decode.kv_p99_share
+    return max(worst, math.log(share)) if share else worst
 
 
 def scaled(problem: Problem, scale: float) -> Problem:
@@ -60,25 +68,30 @@ def scaled(problem: Problem, scale: float) -> Problem:
     return other
 
 
-def _guarded(meets: Callable[[float], bool]) -> Callable[[float], bool]:
-    def call(scale: float) -> bool:
-        try:
-            return meets(scale)
-        except (UnstableError, InfeasibleError):
-            return False
-
-    return call
-
-
-def _largest_scale(meets: Callable[[float], bool], full: float) -> float:
-    """Largest scale up to ``full`` (load at its limit) that meets the objectives; 1 does."""
+def _largest_scale(excess_at: Callable[[float], float], full: float) -> float:
+    """Largest scale up to ``full`` (load at its limit) with no excess; at 1 there is none."""
     if full <= 1.0:
         return 1.0
-    at_limit = full * (1 - 1e-9)
-    if meets(at_limit):
+    low, high = 1.0, full * (1 - 1e-9)
+    f_low, f_high = _guarded(excess_at, low), _guarded(excess_at, high)
+    if f_high <= 0:
         return full
-    low, high = 1.0, full
-    while high - low > PRECISION * low:
-        middle = math.sqrt(low * high)
-        low, high = (middle, high) if meets(middle) else (low, middle)
+    for _ in range(30):
+        if high - low <= PRECISION * low:
+            break
+        # Regula falsi where both ends are finite, kept off the ends (Illinois would need one more state).
+        share = f_low / (f_low - f_high) if math.isfinite(f_low) and math.isfinite(f_high) else 0.5
+        middle = low + (high - low) * min(max(share, 0.1), 0.9)
+        f = _guarded(excess_at, middle)
+        if f <= 0:
+            low, f_low = middle, f
+        else:
+            high, f_high = middle, f
     return low
+
+
+def _guarded(excess_at: Callable[[float], float], scale: float) -> float:
+    try:
+        return excess_at(scale)
+    except (UnstableError, InfeasibleError):
+        return math.inf

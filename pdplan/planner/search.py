@@ -148,22 +148,21 @@ class Search:
     def smallest_prefill(
         self, prefill: InstanceOption, decode: InstanceOption, decode_count: int, limit: int
     ) -> int | None:
-        """Smallest prefill pool beside a decode pool, up to ``limit``."""
+        """Smallest prefill pool beside a decode pool, up to ``limit``; None if it is larger."""
         start = self.smallest_prefill_stable(prefill)
+        return smallest_up_to(
+            lambda n: self.fleet_meets(self.evaluator.fleet(prefill, n, decode, decode_count)), start, limit
+        )
 
-        def meets(n: int) -> bool:
-            return self.fleet_meets(self.evaluator.fleet(prefill, n, decode, decode_count))
-
-        if start > limit or meets(start):
-            return start if start <= limit else None
-        return smallest_up_to(meets, start + 1, limit)
+    def reachable(self, prefill: InstanceOption, decode: InstanceOption, decode_count: int) -> bool:
+        """Whether a prefill pool in which nobody waits would meet the objectives beside this decode pool."""
+        return self.fleet_meets(self.idle_prefill(prefill, decode, decode_count))
 
     def idle_prefill(
         self, prefill: InstanceOption, decode: InstanceOption, decode_count: int
     ) -> Disaggregated:
         """Return a fleet whose prefill is so large that nobody waits: what it misses cannot be met."""
-        # The router does not matter then; random has the cheapest law.
-        side = PrefillSide(self.problem, prefill, MAX_INSTANCES, "random")
+        side = PrefillSide(self.problem, prefill, MAX_INSTANCES, idle=True)
         return Disaggregated(self.problem, side, self.evaluator.decode(decode, decode_count))
 
     def best(self) -> Candidate:
@@ -201,20 +200,18 @@ class Search:
         best: Candidate | None,
     ) -> Candidate | None:
         """Improve on ``best`` with instances of these two kinds."""
-        floor = stable_count * prefill.price_usd_per_hour
-        start = self._decode_within_reach(prefill, decode, decode_count)
-        if start is None:
-            return best
+        start = decode_count
+        if not self.reachable(prefill, decode, start):
+            found = smallest_up_to(lambda n: self.reachable(prefill, decode, n), start + 1)
+            if found is None:
+                return best
+            start = found
         # A larger decode pool shortens admission and the first step, so that prefill may be smaller.
         for count in range(start, start + 1 + MORE_DECODE):
-            budget = math.inf if best is None else best.usd_per_hour
-            room = budget - count * decode.price_usd_per_hour
-            if room < floor - 1e-9:
+            least = Candidate(prefill, stable_count, decode, count)
+            if best is not None and least.order >= best.order:
                 return best
-            limit = MAX_INSTANCES
-            if math.isfinite(room) and prefill.price_usd_per_hour > 0:
-                limit = min(limit, max(stable_count, math.floor(room / prefill.price_usd_per_hour + 1e-9)))
-            found = self.smallest_prefill(prefill, decode, count, limit)
+            found = self.smallest_prefill(prefill, decode, count, _affordable(best, least))
             if found is None:
                 continue
             candidate = Candidate(prefill, found, decode, count)
@@ -224,12 +221,11 @@ class Search:
                 return best
         return best
 
-    def _decode_within_reach(
-        self, prefill: InstanceOption, decode: InstanceOption, decode_count: int
-    ) -> int | None:
-        """Smallest decode pool beside which some prefill pool meets the objectives; None if there is none."""
 
-        def meets(n: int) -> bool:
-            return self.fleet_meets(self.idle_prefill(prefill, decode, n))
-
-        return smallest_up_to(meets, decode_count)
+def _affordable(best: Candidate | None, least: Candidate) -> int:
+    """Most prefill instances that may still be cheaper than, or as cheap as, the best fleet so far."""
+    price = least.prefill.price_usd_per_hour
+    if best is None or price <= 0:
+        return MAX_INSTANCES
+    spare = best.usd_per_hour - least.usd_per_hour
+    return min(MAX_INSTANCES, least.prefill_count + math.floor(spare / price + 1e-9))

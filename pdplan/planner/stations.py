@@ -21,7 +21,6 @@ from pdplan.serving.prefill_station import PrefillStation
 from pdplan.serving.request_tpot import RequestTpot
 from pdplan.serving.roots import decreasing_root
 from pdplan.spec.link import link_transfer_s
-from pdplan.spec.scenario import Router
 from pdplan.spec.slo import Target
 from pdplan.trust import Trust
 
@@ -35,12 +34,12 @@ def request_overhead_s(latency: LatencyModel, prompt_tokens: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class PrefillSide:
-    """``count`` prefill instances of one kind behind the scenario's router, or behind another."""
+    """``count`` prefill instances of one kind behind the scenario's router; ``idle``: nobody ever waits."""
 
     problem: Problem
     option: InstanceOption
     count: int
-    router: Router | None = None
+    idle: bool = False
 
     @cached_property
     def station(self) -> PrefillStation:
@@ -50,7 +49,7 @@ class PrefillSide:
             self.problem.demands,
             self.option.latency,
             self.count,
-            router=self.router or pool.router,
+            router=pool.router,
             discipline=pool.discipline,
             max_batch_tokens=pool.max_batch_tokens,
             pipeline_stages=self.option.pp,
@@ -64,7 +63,14 @@ class PrefillSide:
     @cached_property
     def waits(self) -> dict[str, Delay]:
         """Parts of TTFT in this pool that do not depend on the request's own lengths."""
-        return self.station.waits()
+        if not self.idle:
+            return self.station.waits()
+        # Only what mm1 counts as service stays: its prefill time is random.
+        return {k: v for k, v in self.station.waits().items() if k != "queue"} if self._mm1 else {}
+
+    @property
+    def _mm1(self) -> bool:
+        return self.problem.scenario.prefill.discipline == "mm1"
 
     @cached_property
     def _fixed(self) -> dict[str, dict[str, Array]]:
