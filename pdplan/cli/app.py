@@ -94,6 +94,48 @@ def split(
 
 
 @app.command()
+def simulate(
+    scenario: ScenarioArg = None,
+    cluster_config: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster-config", metavar="JSON", help="An LLMServingSim cluster config to run instead."
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", metavar="JSONL", help="Requests for --cluster-config.")
+    ] = None,
+    dtype: Annotated[
+        str | None, typer.Option("--dtype", help="Weights and KV: float16, bfloat16, float32, fp8, int8.")
+    ] = None,
+    block_size: Annotated[int, typer.Option("--block-size", help="Tokens of one KV block.")] = 16,
+    output: Annotated[
+        str | None, typer.Option("--output", metavar="CSV", help="Where a row for each request goes.")
+    ] = None,
+    log_interval: Annotated[
+        float, typer.Option("--log-interval", help="Simulated seconds between two lines of log.")
+    ] = 1.0,
+) -> None:
+    """Serve requests on a fleet, event by event."""
+    from pdplan.errors import UnsupportedError
+
+    if cluster_config is None:
+        raise UnsupportedError("simulate SCENARIO is not there yet: give --cluster-config and --dataset")
+    if scenario is not None:
+        raise typer.BadParameter("give SCENARIO or --cluster-config, not both")
+    from pdplan.cli import simulate as face
+
+    face.run_cluster_config(
+        cluster_config,
+        dataset=dataset,
+        dtype=dtype,
+        block_size=block_size,
+        output=output,
+        log_interval=log_interval,
+    )
+
+
+@app.command()
 def explain(
     quantity: Annotated[
         str | None,

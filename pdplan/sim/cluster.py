@@ -80,8 +80,8 @@ class KvWire:
 class Interval:
     """What a cluster did in one interval, and its state at the end of it.
 
-    ``number`` counts intervals from 1. ``running`` are the sequences in each instance's running set, those whose
-    KV is on its way included; ``kv_tokens`` the KV blocks in use on each, in tokens.
+    ``number`` counts intervals from 1. ``running`` are the sequences in each instance's running
+    set, those whose KV is on its way included; ``kv_tokens`` the KV blocks in use on each, in tokens.
     """
 
     number: int

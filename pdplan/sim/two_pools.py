@@ -46,17 +46,23 @@ def serve_in_two_pools(
     ([1, 3], [4, 7])
     """
     n = len(arrival)
-    start, end, server = _serve(range(n), arrival, prefill, prefill_servers)
+    start, end, server = serve_in_order(range(n), arrival, prefill, prefill_servers)
     ready = [e + t for e, t in zip(end, transfer, strict=True)]
     order = range(n) if decode_order == "arrival" else sorted(range(n), key=ready.__getitem__)
-    decode_start, done, decode_server = _serve(order, ready, decode, decode_servers)
+    decode_start, done, decode_server = serve_in_order(order, ready, decode, decode_servers)
     return PoolTimes(start, end, server, ready, decode_start, done, decode_server)
 
 
-def _serve(
+def serve_in_order(
     order: Sequence[int], ready: Sequence[float], service: Sequence[float], servers: int
 ) -> tuple[list[float], list[float], list[int]]:
-    """Serve in ``order`` on the earliest free server; return start, end and server of each request."""
+    """Serve in ``order`` on the earliest free server; return start, end and server of each request.
+
+    Examples
+    --------
+    >>> serve_in_order([0, 1], [0, 0], [1, 2], 1)
+    ([0, 1], [1, 3], [0, 0])
+    """
     free: list[tuple[float, int]] = [(0, i) for i in range(servers)]
     start, end, server = [0.0] * len(ready), [0.0] * len(ready), [0] * len(ready)
     for i in order:
