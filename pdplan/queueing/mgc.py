@@ -57,7 +57,9 @@ class MGc(LittleMixin):
 
     Notes
     -----
-    Measured errors stand in ``docs/validation/law_accuracy.md``. Percentiles are answered up to 1 - 1e-7.
+    Measured for c = 2..32, rho = 0.3-0.98 (``docs/validation/law_accuracy.md``), mean and p99 of the wait:
+    within 2% and 3% for Erlang-4 service; 4% and 9% for two-phase service of scv 4; 10% and 19% for lognormal
+    service of scv 2, the worst at c = 32, rho = 0.8. Percentiles are answered up to 1 - 1e-7.
 
     Raises
     ------
