@@ -30,15 +30,12 @@ from pdplan.queueing.service_continuous import (
     Mixture,
 )
 from pdplan.queueing.spitzer import mdc_wait_probability_and_mean
-from pdplan.queueing.staffing import (
-    RateLimit,
-    Staffing,
+from pdplan.queueing.staffing import RateLimit, Staffing, largest_rate, smallest_servers
+from pdplan.queueing.staffing_erlang import (
     erlang_b_servers,
     erlang_c_servers,
-    largest_rate,
     mmc_servers_for_mean_wait,
     mmc_servers_for_wait_tail,
-    smallest_servers,
 )
 
 __all__ = [

@@ -14,13 +14,12 @@ from pdplan.queueing.erlang import erlang_b, erlang_c
 from pdplan.queueing.law import WaitingLaw
 from pdplan.queueing.mdc import MDc
 from pdplan.queueing.mmc import MMc
-from pdplan.queueing.staffing import (
+from pdplan.queueing.staffing import largest_rate, smallest_servers
+from pdplan.queueing.staffing_erlang import (
     erlang_b_servers,
     erlang_c_servers,
-    largest_rate,
     mmc_servers_for_mean_wait,
     mmc_servers_for_wait_tail,
-    smallest_servers,
 )
 
 
