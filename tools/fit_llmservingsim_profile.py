@@ -2,17 +2,18 @@
 
 Usage: python tools/fit_llmservingsim_profile.py DIRECTORY
 
-DIRECTORY holds tp1_dense.csv, tp1_per_sequence.csv, tp1_attention.csv and the same of tp2 (microseconds), from
+DIRECTORY holds tp1_dense.csv, tp1_per_sequence.csv, tp1_attention.csv and the same of tp2, in microseconds:
 profiler/perf/RTXPRO6000/meta-llama/Llama-3.1-8B of https://github.com/casys-kaist/LLMServingSim.
 A step is summed as that simulator sums it: embedding, then 32 times (layer norm, QKV, rotary embedding,
 attention, output projection, layer norm, gate and up, activation, down), then the final norm, the output head
 and the sampler once for each sequence that yields a token. With TP 2 an all-reduce follows the embedding,
 the output projection and the down projection.
 
-Prints the coefficients in ms of models/latency/llmservingsim-llama-3.1-8b-rtxpro6000.yaml; they are non-negative
-and minimise the sum of squared relative errors. Steps of fewer than 128 prompt tokens are left out of the fit:
+Prints the coefficients in ms of models/latency/llmservingsim-llama-3.1-8b-rtxpro6000.yaml; they are not
+negative and minimise the sum of squared relative errors. Steps of fewer than 128 prompt tokens are left out:
 they take as long as the weights take to read, and a straight line through them would cost long prompts 15%.
-Then prints how far the two fits together are from the tables' mixed steps, to which nothing is fitted.
+Then prints how far the two fits together are from the tables' mixed steps, and a fit to those alone, which
+benchmarks/llmservingsim_replay.py uses to tell the error of the step times from that of the scheduler.
 """
 
 from __future__ import annotations
@@ -112,8 +113,11 @@ def main() -> None:
         both = max(a[0], b[0]) + a[1] * n + a[2] * ((n + cached) ** 2 - cached**2) + b[1] * batch
         errors = (both + b[2] * batch * context) / measured - 1
         print(
-            f"  mixed: rows {len(errors)}, mean {errors.mean():+.1%}, median {np.median(np.abs(errors)):.1%}"
+            f"  sum of both in mixed steps: mean {errors.mean():+.1%}, median {np.median(np.abs(errors)):.1%}"
         )
+        attended = (n + cached) ** 2 - cached**2
+        design = np.stack([np.ones_like(n), n, attended, batch, batch * context], 1)
+        show("mixed, fitted on its own", *relative_fit(design, measured))
 
 
 if __name__ == "__main__":

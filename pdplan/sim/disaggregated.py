@@ -101,7 +101,7 @@ class DisaggregatedRun:
         lines.append(f"TPOT {self.tpot_s * 1e3:.4g} ms, constant")
         lines.append(
             f"busy: prefill {self.prefill_utilization:.0%}, decode {self.decode_utilization:.0%}; "
-            f"{self.trust}, one run of these requests, not a steady state"
+            f"{self.trust}, not a steady state"
         )
         return "\n".join(lines)
 

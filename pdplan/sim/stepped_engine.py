@@ -19,9 +19,8 @@ class TracedRequest:
         self.left = output  #: tokens still to generate
         self.computed = 0  #: tokens whose KV is there
         self.blocks = 0  #: KV blocks held at the instance it belongs to
-        self.pulled_from: tuple[SteppedEngine, int] | None = (
-            None  #: where its KV waits, and in how many blocks
-        )
+        #: where its KV waits, and in how many blocks
+        self.pulled_from: tuple[SteppedEngine, int] | None = None
         self.tokens_s: list[float] = []
 
 
@@ -99,7 +98,7 @@ class SteppedEngine:
         """Time of the step in ``batch`` [s]."""
         decodes = context = chunk = chunk_sq = 0
         for request, tokens in self.batch:
-            if tokens == 1 and request.computed > 0:
+            if tokens == 1 and request.tokens_s and request.computed > 0:
                 decodes += 1
                 context += request.computed
             else:
