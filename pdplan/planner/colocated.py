@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,8 +9,9 @@ import numpy as np
 
 from pdplan import units
 from pdplan.errors import InfeasibleError, UnstableError
+from pdplan.planner.evaluate import several
 from pdplan.planner.instances import InstanceOption
-from pdplan.planner.judge import cost_of, pool_plan
+from pdplan.planner.judge import cost_of, pool_plan, single_token_share
 from pdplan.planner.problem import Array, Problem
 from pdplan.planner.result import REPORTED, ClassPlan, Colocated, Latency, Objective
 from pdplan.planner.search import smallest_up_to
@@ -97,7 +97,7 @@ class ColocatedFleet:
         """Whether load, mean TPOT and KV memory stay within their limits, cheapest first."""
         return (
             self.station.utilization <= self.problem.scenario.max_utilization
-            and self.station.cheap_mean_tpot_s <= self._loosest_tpot
+            and (self.station.work is None or self.station.cheap_mean_tpot_s <= self._loosest_tpot)
             and self.kv_p99_share <= 1.0
         )
 
@@ -123,7 +123,7 @@ class ColocatedFleet:
     @property
     def kv_p99_share(self) -> float:
         """99th percentile of KV in use over KV capacity; 0 where the capacity is not known."""
-        if self.option.kv_capacity_tokens is None:
+        if self.option.kv_capacity_tokens is None or self.station.work is None:
             return 0.0
         return float(self.station.decode.kv.quantile(0.99)) / self.option.kv_capacity_tokens
 
@@ -222,16 +222,17 @@ def _class_plan(fleet: ColocatedFleet, traffic: ClassTraffic) -> ClassPlan:
     law = fleet.ttft(demand)
     asked = sorted({*REPORTED, *(t.probability for t in traffic.slo.targets if t.probability is not None)})
     ttft_q = {p: float(law.quantile_s(p)) for p in asked}
-    itl_q = {p: float(station.itl_quantile_s(p)) for p in asked}
-    tpot_low = dict.fromkeys(asked, station.mean_tpot_s)
-    e2e = e2e_law(law, fleet._outputs(demand), station.mean_tpot_s)
+    rows: dict[str, Latency] = {"ttft": Latency("ttft", law.mean_s, ttft_q, ttft_q, ttft_q, law.trust)}
+    e2e, tpot_s = law, 0.0
+    if several(demand):
+        tpot_s = station.mean_tpot_s
+        itl_q = {p: float(station.itl_quantile_s(p)) for p in asked}
+        floor = dict.fromkeys(asked, tpot_s)
+        rows["tpot"] = Latency("tpot", tpot_s, itl_q, floor, itl_q, Trust.BOUNDED)
+        rows["itl"] = Latency("itl", station.itl.mean, itl_q, itl_q, itl_q, station.trust)
+        e2e = e2e_law(law, fleet._outputs(demand), tpot_s)
     e2e_q = {p: float(e2e.quantile_s(p)) for p in asked}
-    rows: Mapping[str, Latency] = {
-        "ttft": Latency("ttft", law.mean_s, ttft_q, ttft_q, ttft_q, law.trust),
-        "tpot": Latency("tpot", station.mean_tpot_s, itl_q, tpot_low, itl_q, Trust.BOUNDED),
-        "itl": Latency("itl", station.itl.mean, itl_q, itl_q, itl_q, station.trust),
-        "e2e": Latency("e2e", e2e.mean_s, e2e_q, e2e_q, e2e_q, Trust.APPROXIMATE),
-    }
+    rows["e2e"] = Latency("e2e", e2e.mean_s, e2e_q, e2e_q, e2e_q, Trust.APPROXIMATE)
     objectives = [
         Objective(
             target,
@@ -253,10 +254,11 @@ def _class_plan(fleet: ColocatedFleet, traffic: ClassTraffic) -> ClassPlan:
         demand.mean_output_tokens,
         traffic.lengths_source,
         rows["ttft"],
-        rows["tpot"],
-        rows["itl"],
+        rows.get("tpot"),
+        rows.get("itl"),
         rows["e2e"],
         law.parts,
-        {"queue": 0.0, "execution": steps * station.mean_tpot_s},
+        {"queue": 0.0, "execution": steps * tpot_s},
         tuple(objectives),
+        single_token_share(demand),
     )

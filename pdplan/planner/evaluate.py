@@ -19,6 +19,11 @@ SEARCH_POINTS = 512
 REPORT_POINTS = 4096
 
 
+def several(demand: ClassDemand) -> bool:
+    """Whether any request of a class has two output tokens or more, so that TPOT is defined."""
+    return bool((demand.output_tokens > 1).any())
+
+
 @dataclass(frozen=True, eq=False)
 class Disaggregated:
     """A prefill and a decode pool joined by the link, under the problem's traffic.
@@ -68,7 +73,13 @@ class Disaggregated:
         return ttft_law(self.waits(), self.fixed_s(demand), demand.weight, points=points)
 
     def tpot(self, demand: ClassDemand) -> TpotLaw:
-        """Law of TPOT of a class; with the first token from prefill, transfer and admission are in it."""
+        """Law of TPOT of a class; with the first token from prefill, transfer and admission are in it.
+
+        Raises
+        ------
+        InputError
+            Every request of the class has one output token: TPOT is undefined.
+        """
         if self.first_token_from_decode:
             return self.decode.tpot(demand)
         waits = self.link.mean_wait_s + self.decode.law.admission.mean_s + self.decode.law.join.mean_s
@@ -77,7 +88,8 @@ class Disaggregated:
 
     def e2e(self, demand: ClassDemand, *, points: int = REPORT_POINTS) -> TtftLaw:
         """Law of end-to-end latency of a class (approximate: the spread of TPOT is left out)."""
-        return e2e_law(self.ttft(demand, points=points), demand.output_tokens, self.tpot(demand).mean_s)
+        ttft = self.ttft(demand, points=points)
+        return e2e_law(ttft, demand.output_tokens, self.tpot(demand).mean_s) if several(demand) else ttft
 
     def value(self, demand: ClassDemand, target: Target) -> float:
         """The statistic of a class that a target names [s]."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pdplan.planner.evaluate import Disaggregated
+from pdplan.planner.evaluate import Disaggregated, several
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.problem import Problem
 from pdplan.planner.result import (
@@ -22,6 +22,7 @@ from pdplan.planner.result import (
     PoolPlan,
 )
 from pdplan.planner.traffic import ClassTraffic
+from pdplan.serving.demand import ClassDemand
 from pdplan.spec.slo import Slo
 from pdplan.trust import Trust, weakest
 
@@ -99,19 +100,16 @@ def pool_plan(
 def class_plan(fleet: Disaggregated, traffic: ClassTraffic) -> ClassPlan:
     """Report what one class gets."""
     demand = traffic.demand
-    ttft_law = fleet.ttft(demand)
-    tpot_law = fleet.tpot(demand)
+    ttft_law, e2e_law = fleet.ttft(demand), fleet.e2e(demand)
     decode = fleet.decode
-    several = bool((demand.output_tokens > 1).any())
-    e2e_law = fleet.e2e(demand)
     wanted = _percentiles(traffic.slo)
     ttft = latency("ttft", ttft_law.mean_s, ttft_law.quantile_s, wanted["ttft"], ttft_law.trust)
-    tpot_trust = weakest(tpot_law.trust, decode.trust)
-    tpot = latency(
-        "tpot", tpot_law.mean_s if several else 0.0, tpot_law.quantile_s, wanted["tpot"], tpot_trust
-    )
-    itl = latency("itl", decode.law.mean_itl_s, decode.law.itl_quantile_s, wanted["itl"], decode.trust)
     e2e = latency("e2e", e2e_law.mean_s, e2e_law.quantile_s, wanted["e2e"], Trust.APPROXIMATE)
+    tpot = itl = None
+    if several(demand):
+        law = fleet.tpot(demand)
+        tpot = latency("tpot", law.mean_s, law.quantile_s, wanted["tpot"], weakest(law.trust, decode.trust))
+        itl = latency("itl", decode.law.mean_itl_s, decode.law.itl_quantile_s, wanted["itl"], decode.trust)
     steps = max(0.0, demand.mean_output_tokens - 1.0)
     return ClassPlan(
         demand.name,
@@ -126,10 +124,16 @@ def class_plan(fleet: Disaggregated, traffic: ClassTraffic) -> ClassPlan:
         ttft_law.parts,
         {
             "queue": decode.law.admission.mean_s + decode.law.join.mean_s,
-            "execution": steps * tpot.mean_s,
+            "execution": steps * tpot.mean_s if tpot else 0.0,
         },
-        objectives(fleet, traffic, {"ttft": ttft, "tpot": tpot, "itl": itl, "e2e": e2e}),
+        objectives(fleet, traffic, {k.metric: k for k in (ttft, tpot, itl, e2e) if k}),
+        single_token_share(demand),
     )
+
+
+def single_token_share(demand: ClassDemand) -> float:
+    """Share of requests with one output token: they have no TPOT and are left out of it [-]."""
+    return float(demand.weight[demand.output_tokens <= 1].sum())
 
 
 def objectives(

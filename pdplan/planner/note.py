@@ -10,10 +10,10 @@ from pdplan import units
 from pdplan.planner.result import ClassPlan, Colocated, Fleet, Objective, PoolPlan
 
 if TYPE_CHECKING:
+    from pdplan.planner.answer import Plan
     from pdplan.planner.benchmark import BenchmarkArithmetic
-    from pdplan.planner.plan import Plan
-    from pdplan.planner.split import SplitReport
     from pdplan.planner.verdict import ClassVerdict
+    from pdplan.planner.verdicts import SplitReport
 
 _PARTS = {
     "overhead": "host",
@@ -117,7 +117,7 @@ def _class(c: ClassPlan, width: int) -> list[str]:
         f"{c.output_tokens:.0f} output tokens ({c.lengths})"
     )
     rows: list[tuple[str, ...]] = [("", "mean", "p50", "p90", "p95", "p99", "trust")]
-    for latency in (c.ttft, c.tpot, c.itl, c.e2e):
+    for latency in (x for x in (c.ttft, c.tpot, c.itl, c.e2e) if x is not None):
         rows.append(
             (
                 latency.metric.upper(),
@@ -127,6 +127,9 @@ def _class(c: ClassPlan, width: int) -> list[str]:
             )
         )
     lines = [*_wrap(head, width), *table(rows, right=(1, 2, 3, 4, 5))]
+    if c.single_token_share > 0.0005:
+        share = units.show(c.single_token_share, "fraction")
+        lines.append(f"  {share} of requests have one output token: no TPOT, left out of it")
     lines += [f"  {_objective(o)}" for o in c.objectives]
     parts = " + ".join(f"{_PARTS.get(k, k)} {_time(v)}" for k, v in c.ttft_parts_s.items() if v > 5e-7)
     lines += _wrap(f"mean TTFT {_time(c.ttft.mean_s)} = {parts}", width, indent="  ")

@@ -111,7 +111,8 @@ class ClassPlan:
     """What one class gets from a fleet.
 
     ``ttft_parts_s`` are means that add up to the mean TTFT. ``decode_parts_s``: mean wait for admission and
-    mean time of decoding, per request.
+    mean time of decoding, per request. TPOT and ITL are None where no request has two output tokens;
+    ``single_token_share`` of the requests has one and is left out of TPOT.
     """
 
     name: str
@@ -120,12 +121,13 @@ class ClassPlan:
     output_tokens: float
     lengths: str
     ttft: Latency
-    tpot: Latency
-    itl: Latency
+    tpot: Latency | None
+    itl: Latency | None
     e2e: Latency
     ttft_parts_s: Mapping[str, float]
     decode_parts_s: Mapping[str, float]
     objectives: tuple[Objective, ...]
+    single_token_share: float = 0.0
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -136,8 +138,9 @@ class ClassPlan:
             "mean_output_tokens": _round(self.output_tokens),
             "lengths": self.lengths,
             "ttft": self.ttft.document(),
-            "tpot": self.tpot.document(),
-            "itl": self.itl.document(),
+            "tpot": None if self.tpot is None else self.tpot.document(),
+            "itl": None if self.itl is None else self.itl.document(),
+            "single_token_share": _round(self.single_token_share),
             "e2e": self.e2e.document(),
             "ttft_parts_s": {k: _round(v) for k, v in self.ttft_parts_s.items()},
             "decode_parts_s": {k: _round(v) for k, v in self.decode_parts_s.items()},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from pdplan.errors import InfeasibleError, UnstableError
+from pdplan.planner.answer import Plan
 from pdplan.planner.benchmark import benchmark_arithmetic
 from pdplan.planner.binding import binding_of
 from pdplan.planner.colocated import size_colocated
@@ -14,11 +15,10 @@ from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.infeasible import explain_infeasible
 from pdplan.planner.judge import judge
 from pdplan.planner.need import fractional_need
-from pdplan.planner.plan import Plan
 from pdplan.planner.problem import assemble
 from pdplan.planner.result import Fleet
 from pdplan.planner.search import Candidate, Search
-from pdplan.planner.split import class_verdict, split_problem
+from pdplan.planner.verdicts import class_verdict, split_problem
 from pdplan.spec.scenario import FixedPool, Scenario
 
 

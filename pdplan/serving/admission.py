@@ -170,10 +170,14 @@ class JoinWait:
         return float(self.weight @ self.step_s) / 2
 
     def sf(self, t: Any) -> Any:
-        """P(wait > t)."""
+        """P(wait > t): over steps longer than t, sum of w (1 - t/s), read off running sums."""
+        order = np.argsort(self.step_s)
+        step, weight = self.step_s[order], self.weight[order]
+        mass = np.append(np.cumsum(weight[::-1])[::-1], 0.0)
+        per_s = np.append(np.cumsum((weight / step)[::-1])[::-1], 0.0)
         x = np.asarray(t, dtype=float)
-        left = np.maximum(0.0, 1 - x[..., None] / self.step_s)
-        return left @ self.weight
+        longer = np.searchsorted(step, x, side="right")
+        return np.maximum(0.0, mass[longer] - x * per_s[longer])
 
     def quantile_s(self, p: float) -> float:
         """p-quantile [s]; 0 where p <= P(idle)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,7 +28,7 @@ class PrefillFirstStation(ColocatedStation):
     @cached_property
     def _prefill_s(self) -> Array:
         """Time of each atom's prefill in a step of its own [s]."""
-        new, cached = self.new_tokens, self.mix.cached
+        new, cached = self.new_tokens, self.cached_tokens
         return np.asarray(self.model.prefill_step_s(new, (new + cached) ** 2 - cached**2), dtype=float)
 
     def extra_s(self, batch: Array) -> Array:
@@ -39,7 +38,7 @@ class PrefillFirstStation(ColocatedStation):
     @cached_property
     def _share_alone(self) -> float:
         """Share of the time for prefill if every prompt had a step of its own [-]."""
-        return self.arrival_rate * float(self.mix.weight @ self._prefill_s)
+        return self.arrival_rate * float(self.prompt_weight @ self._prefill_s)
 
     @cached_property
     def prefill_share(self) -> float:
@@ -48,7 +47,7 @@ class PrefillFirstStation(ColocatedStation):
         The root of u = (share of the chain at b(u)), which falls in u: between full steps and lone prompts.
         """
         full = float(self._prefill_step_s(np.array([self.budget_tokens]))[0]) / self.budget_tokens
-        low = self.arrival_rate * float(self.mix.weight @ self.new_tokens) * full
+        low = self.arrival_rate * float(self.prompt_weight @ self.new_tokens) * full
         require_stable(low, what="the colocated instance's prefill")
         low, high = min(low, self._share_alone), min(self._share_alone, 1 - 1e-9)
 
@@ -58,7 +57,7 @@ class PrefillFirstStation(ColocatedStation):
             except UnstableError:
                 return -1.0
             step_s = float(self.step.at(max(batch, 1.0)))
-            chain = self._chain_at(lambda q: self._iteration_at(q, step_s), math.exp(-batch))
+            chain = self._chain_at(lambda q: self._iteration_at(q, step_s), 0.0)
             return chain.prefill_time_share - share
 
         return decreasing_root(excess, low, high, rtol=2e-3)
@@ -70,8 +69,8 @@ class PrefillFirstStation(ColocatedStation):
 
     def _prefill_step_s(self, tokens: Array) -> Array:
         """A prefill step of that many tokens, their attention at its mean [s]."""
-        squares = (self.new_tokens + self.mix.cached) ** 2 - self.mix.cached**2
-        per_token = float(self.mix.weight @ squares) / float(self.mix.weight @ self.new_tokens)
+        squares = (self.new_tokens + self.cached_tokens) ** 2 - self.cached_tokens**2
+        per_token = float(self.prompt_weight @ squares) / float(self.prompt_weight @ self.new_tokens)
         return np.asarray(self.model.prefill_step_s(tokens, tokens * per_token), dtype=float)
 
     def _iteration_at(self, tokens: Array, step_s: float) -> Array:
@@ -92,7 +91,7 @@ class PrefillFirstStation(ColocatedStation):
         base = plain.value * (1 - self.prefill_share)
         step_s = float(plain.weight @ base)
         packed = self._prefill_s * (self.prefill_share / self._share_alone)
-        lattice_s, burst = gap_pmf(self.arrival_rate, packed, self.mix.weight, step_s)
+        lattice_s, burst = gap_pmf(self.arrival_rate, packed, self.prompt_weight, step_s)
         times = lattice_s * np.arange(burst.size)
         values = (base[:, None] + times[None, :]).ravel()
         weight = (plain.weight[:, None] * burst[None, :]).ravel()

@@ -106,7 +106,8 @@ def ledger_of(fleet: Disaggregated, colocated: Colocated) -> Ledger:
     transfer = mix.mean(fleet.link.transfer_s(mix))
     visible = mix.mean(fleet.link.visible_transfer_s(mix, prefill))
     chunk = chunk_seconds(fleet, mean_prefill)
-    itl = colocated.classes[0].itl.quantile_s(0.99) if colocated.classes else None
+    gap = colocated.classes[0].itl if colocated.classes else None
+    itl = gap.quantile_s(0.99) if gap else None
     return Ledger(
         clean_step_s=clean,
         chunk_s=chunk,
