@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -80,7 +81,8 @@ def write_requests_csv(path: str | Path, rows: Iterable[Sequence[Any]]) -> None:
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def interval_text(interval: Interval, roles: Sequence[Role], memory_bytes: Sequence[float]) -> str:
