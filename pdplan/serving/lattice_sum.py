@@ -100,8 +100,11 @@ def rounded_up(above: Array) -> Masses:
 
 
 def _step_s(delays: Sequence[Delay], points: int, tail: float) -> float:
-    """Lattice step for the sum; a few cells to spare, since each rounding up adds one to the sum [s]."""
-    return sum(d.high_s(tail) for d in delays) / (points - 1 - 2 * len(delays))
+    """Lattice step for the sum; a few cells to spare, since each rounding up adds one to the sum [s].
+
+    A delay that is 0 but for less than ``tail`` still gets room for its mean.
+    """
+    return sum(max(d.high_s(tail), d.mean_s) for d in delays) / (points - 1 - 2 * len(delays))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,143 @@
+"""Time to first token at an engine that works in iterations: from the chain of outstanding prompt tokens.
+
+An arrival meets an iteration of i units of prompt and waits for its end, uniform on (0, d(i)). Then come full
+iterations for what is ahead of it, and a last one that ends its own prompt and carries what came behind it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdplan.serving.step_chain import StepChain
+from pdplan.trust import Trust
+
+Array = NDArray[np.float64]
+
+_POINTS = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class FinishDelay:
+    """The law of that time on a lattice of ``step_s``.
+
+    Parameters
+    ----------
+    step_s : float
+        Lattice step [s].
+    cdf : array
+        P(time <= (k + 1/2) step) [-].
+    mean_s, mean_residual_s : float
+        Mean, and mean of the rest of the iteration met [s].
+    """
+
+    step_s: float
+    cdf: Array
+    mean_s: float
+    mean_residual_s: float
+    trust: Trust = Trust.APPROXIMATE
+
+    def sf(self, t: Any) -> Any:
+        """P(time > t)."""
+        x = np.asarray(t, dtype=float) / self.step_s - 0.5
+        return 1.0 - np.interp(x, np.arange(self.cdf.size), self.cdf, left=0.0)
+
+    def high_s(self, tail: float) -> float:
+        """Return a time exceeded with probability at most ``tail``, or the end of the lattice [s]."""
+        reached = np.searchsorted(self.cdf, 1.0 - tail)
+        return self.step_s * (min(int(reached), self.cdf.size - 1) + 1.5)
+
+
+def finish_delay(chain: StepChain, prompt_pmf: Array) -> FinishDelay:
+    """Law of the time to first token of prompts with this law of lattice units.
+
+    Parameters
+    ----------
+    chain : StepChain
+        The queue, for all prompts.
+    prompt_pmf : array
+        Own length in units, from ``chain.in_units`` [-].
+
+    Notes
+    -----
+    Given the iteration met, its rest and the units that came before are taken as independent; what comes
+    behind during later full iterations is taken at its mean.
+    """
+    m = chain.budget_units
+    met, idle = chain.met
+    d = chain.duration_s
+    kept, times, chances = [], [], []
+    for i in range(m + 1):
+        if met[i] < 1e-12:
+            continue
+        before = chain.came_before[i]
+        ahead = _convolve(before, chain.left_over) if i == m else before
+        time, chance = _finish_times(chain, _convolve(ahead, prompt_pmf), before, float(d[i]) / 2)
+        kept.append(i)
+        times.append(time)
+        chances.append(chance * met[i])
+    if idle > 0:
+        time, chance = _finish_times(chain, prompt_pmf, np.eye(1, m + 1)[0], 0.0)
+        kept.append(-1)
+        times.append(time)
+        chances.append(chance * idle)
+    residuals = np.array([d[i] if i >= 0 else 0.0 for i in kept])
+    share = np.array([c.sum() for c in chances])
+    mean_residual = float(share @ residuals) / 2 / float(share.sum())
+    mean_rest = sum(float(t @ c) for t, c in zip(times, chances, strict=True)) / float(share.sum())
+    step, pmf = _on_lattice(residuals, times, chances)
+    return FinishDelay(step, np.cumsum(pmf) / pmf.sum(), mean_residual + mean_rest, mean_residual)
+
+
+def _convolve(a: Array, b: Array) -> Array:
+    size = a.size
+    spectrum = np.fft.rfft(a, 2 * size) * np.fft.rfft(b, 2 * size)
+    return np.maximum(np.fft.irfft(spectrum, 2 * size)[:size], 0.0)
+
+
+def _finish_times(chain: StepChain, units: Array, behind: Array, rest_s: float) -> tuple[Array, Array]:
+    """Times from the end of the iteration met, and their probabilities, for ``units`` ahead and one's own.
+
+    Up to the budget: one iteration with all that came, before and behind. Above: full ones first.
+    """
+    m, d = chain.budget_units, chain.duration_s
+    together = np.convolve(units[: m + 1], behind[: m + 1])[: m + 1]
+    together[m] += float(units[: m + 1].sum()) - float(together.sum())
+    more = np.flatnonzero(units[m + 1 :] > 1e-13) + m + 1
+    full = np.ceil(more / m) - 1.0
+    last = np.minimum(more - full * m + chain.units_per_s * (rest_s + full * d[m]), m)
+    later = full * d[m] + np.interp(last, np.arange(m + 1.0), d)
+    time = np.concatenate([d, later])
+    chance = np.concatenate([np.maximum(together, 0.0), units[more]])
+    return time, chance / chance.sum()
+
+
+def _on_lattice(residuals: Array, times: list[Array], chances: list[Array]) -> tuple[float, Array]:
+    """Sum of a uniform residual and of the later times, mixed over what was met, on one lattice."""
+    total = sum(float(c.sum()) for c in chances)
+    reach = 0.0
+    for high, time, chance in zip(residuals, times, chances, strict=True):
+        order = np.argsort(time)
+        beyond = np.cumsum(chance[order][::-1])[::-1]
+        inside = time[order][beyond > 1e-9 * total]
+        reach = max(reach, float(high) + (float(inside[-1]) if inside.size else 0.0))
+    step = reach / (_POINTS - 4)
+    spectrum = np.zeros(_POINTS + 1, dtype=complex)
+    for high, time, chance in zip(residuals, times, chances, strict=True):
+        at = np.minimum(time / step, _POINTS - 2.0)
+        low = at.astype(int)
+        pmf = np.bincount(low, chance * (1 - (at - low)), minlength=_POINTS)
+        pmf += np.bincount(low + 1, chance * (at - low), minlength=_POINTS)
+        spectrum += np.fft.rfft(pmf, 2 * _POINTS) * np.fft.rfft(_uniform(high / step), 2 * _POINTS)
+    return step, np.maximum(np.fft.irfft(spectrum, 2 * _POINTS)[:_POINTS], 0.0)
+
+
+def _uniform(width: float) -> Array:
+    """U(0, width) rounded to the nearest lattice point."""
+    if width < 1e-9:
+        return np.ones(1)
+    edges = np.concatenate([[0.0], np.arange(0.5, width + 1.0)])
+    return np.asarray(np.diff(np.minimum(edges, width)) / width)
