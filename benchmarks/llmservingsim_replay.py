@@ -160,40 +160,42 @@ def report(directory: Path) -> str:
 TEXT = """# The step-by-step cluster against vLLM on RTX PRO 6000
 
 Written by `benchmarks/llmservingsim_replay.py`. Two runs recorded for LLMServingSim
-(https://github.com/casys-kaist/LLMServingSim, bench/examples, MIT): vLLM 0.19, one instance, 300 ShareGPT
-requests at 10 req/s, at most 128 sequences and 2048 tokens a step, bfloat16. Arrivals are when the engine queued
-a request, and TTFT runs from there to the engine's first token. KV room by the catalog: {room:,} tokens for the
-8B, never full. The engine is `pdplan.sim.pool_sim` with one combined instance, the step times as named; nothing
-is tuned to the runs. Times in ms, in brackets the error against the measurement. One run each, a transient: no
-interval can be given.
+(https://github.com/casys-kaist/LLMServingSim, bench/examples, MIT): vLLM 0.19, one instance, 300
+ShareGPT requests at 10 req/s, at most 128 sequences and 2048 tokens a step, bfloat16. Arrivals are when
+the engine queued a request, and TTFT runs from there to the engine's first token. KV room by the
+catalog: {room:,} tokens for the 8B, never full. The engine is `pdplan.sim.pool_sim` with one combined
+instance, the step times as named; nothing is tuned to the runs. Times in ms, in brackets the error
+against the measurement. One run each, a transient: no interval can be given.
 
 {table}
 
-Both runs are overloaded: 128 sequences run from second 12 (8B) or 20 (32B) on, and the queue grows until the
-arrivals end. TTFT is then the wait in that queue, and an error of some percent in the step time becomes a
-multiple of it in TTFT. Requests of the first {first:g} s of the 8B run, before the batch is full:
+Both runs are overloaded: 128 sequences run from second 12 (8B) or 20 (32B) on, and the queue grows until
+the arrivals end. TTFT is then the wait in that queue, and an error of some percent in the step time
+becomes a multiple of it in TTFT. Requests of the first {first:g} s of the 8B run, before the batch is
+full:
 
 {before}
 
 What is missing from the profile:
 
-- **Steps that mix decodes with a chunk**, a quarter of the time of this run. The latency model adds the two parts
-  and counts the larger fixed part once; in the tables the attention of the decodes costs twice as much beside a
-  chunk as alone (0.179 against 0.088 us a context token). The second row takes mixed steps from a fit to the
-  tables' mixed rows and halves the error. Prefill and decode instances, for which the profile is meant, run no
-  mixed steps.
-- **The host.** The tables are kernel time; scheduling, sampling and Python between the steps are not in them.
-- **Prefix hits** work the other way: LLMServingSim counts 7% of the prompt tokens of this trace as found in the
-  cache; here all are computed.
+- **Steps that mix decodes with a chunk**, a quarter of the time of this run. The latency model adds the
+  two parts and counts the larger fixed part once; in the tables the attention of the decodes costs twice
+  as much beside a chunk as alone (0.179 against 0.088 us a context token). The second row takes mixed
+  steps from a fit to the tables' mixed rows and halves the error. Prefill and decode instances, for
+  which the profile is meant, run no mixed steps.
+- **The host.** The tables are kernel time; scheduling, sampling and Python between the steps are not in
+  them.
+- **Prefix hits** work the other way: LLMServingSim counts 7% of the prompt tokens of this trace as found
+  in the cache; here all are computed.
 
-The roofline, whose factors were fixed before and which knows none of this, is within 3% on the 8B; that is one
-run, and its own table is in roofline.md. On the 32B with TP 2 it is a quarter too fast: of a full step of 253 ms
-it gives 54 ms to all-reduces, which that machine measured at 76 ms over PCIe (587 us for 20 MiB,
-profiler/perf/RTXPRO6000/hardware.yaml); the rest is not explained.
+The roofline, whose factors were fixed before and which knows none of this, is within 3% on the 8B; that
+is one run, and its own table is in roofline.md. On the 32B with TP 2 it is a quarter too fast: of a full
+step of 253 ms it gives 54 ms to all-reduces, which that machine measured at 76 ms over PCIe (587 us for
+20 MiB, profiler/perf/RTXPRO6000/hardware.yaml); the rest is not explained.
 
-LLMServingSim itself, from the same tables with its own interpolation and corrections, reports -4.0% for the mean
-TTFT and -1.0% for the mean TPOT of the 8B run (its validation/summary.txt). The third recorded run, on an RTX
-4090, is left out: neither the profile nor the catalog covers it.
+LLMServingSim itself, from the same tables with its own interpolation and corrections, reports -4.0% for
+the mean TTFT and -1.0% for the mean TPOT of the 8B run (its validation/summary.txt). The third recorded
+run, on an RTX 4090, is left out: neither the profile nor the catalog covers it.
 """
 
 
