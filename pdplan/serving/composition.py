@@ -65,7 +65,7 @@ class TtftLaw:
     @cached_property
     def offset_s(self) -> Array:
         """Sum of the fixed times and of the constant waits, at each atom [s]."""
-        constant = sum(d.mean_s for d in self.waits.values() if isinstance(d, Constant))
+        constant = sum(d.mean_s for d in self.waits.values() if not self._is_random(d))
         return np.asarray(sum(self.fixed_s.values(), np.zeros_like(self.weight)) + constant, dtype=float)
 
     @cached_property
@@ -87,7 +87,11 @@ class TtftLaw:
 
     @cached_property
     def _random(self) -> list[Delay]:
-        return [d for d in self.waits.values() if not isinstance(d, Constant) and d.mean_s > 0]
+        return [d for d in self.waits.values() if self._is_random(d)]
+
+    def _is_random(self, delay: Delay) -> bool:
+        """Whether a wait needs a law: below 1e-10 of the mean it passes 1e-4 of it once in a million."""
+        return not isinstance(delay, Constant) and delay.mean_s > 1e-10 * self.mean_s
 
     @property
     def parts(self) -> dict[str, float]:

@@ -168,7 +168,9 @@ class BatchedWait:
 
         def quantile(level: Array) -> Array:
             at = self._finish.step_s * (np.arange(self._finish.cdf.size) + 0.5)
-            inner = np.maximum(1.0 - (1.0 - level) / self.share, 0.0)
+            if self.share == 0 or self.stretch == 0:
+                return np.zeros_like(level)
+            inner = 1.0 - np.minimum(1.0 - level, self.share) / self.share
             q = np.interp(inner, self._finish.cdf, at) - self.mean_own_s - 0.5 * self._finish.step_s
             return np.asarray(np.maximum(q, 0.0) * self.stretch)
 

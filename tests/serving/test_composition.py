@@ -165,3 +165,10 @@ def test_invariants(parts, lengths, scale):
         {str(i): Exponential(r / scale, b) for i, (r, b) in enumerate(parts)}, {"d": d * scale}, w
     )
     assert scaled.quantile_s(p) == pytest.approx(q * scale, rel=1e-6, abs=1e-9)
+
+
+def test_a_wait_that_hardly_ever_happens_is_kept_at_its_mean():
+    law = ttft_law({"q": Exponential(10.0, 1e-290), "k": Exponential(2.0, 1e-9)}, {"d": 0.5}, ONE)
+    assert law.quantile_s(0.999) == pytest.approx(0.5, rel=1e-3)
+    assert law.quantile_bounds_s(0.99)[1] >= 0.5
+    assert law.mean_s == pytest.approx(0.5 + 5e-10)
