@@ -61,7 +61,7 @@ class Disaggregated:
         waits: dict[str, object] = {**self.prefill.waits}
         if self.first_token_from_decode:
             waits |= {
-                "transfer_wait": self.link.mean_wait_s,
+                "transfer_wait": self.link.wait,
                 "admission": self.decode.admission,
                 "join": self.decode.join,
                 "first_step": self.decode.first_step,
@@ -82,7 +82,7 @@ class Disaggregated:
         """
         if self.first_token_from_decode:
             return self.decode.tpot(demand)
-        waits = self.link.mean_wait_s + self.decode.law.admission.mean_s + self.decode.law.join.mean_s
+        waits = self.link.wait.mean_s + self.decode.law.admission.mean_s + self.decode.law.join.mean_s
         visible = self.link.visible_transfer_s(demand, self.prefill.prefill_s(demand))
         return self.decode.tpot(demand, visible + waits)
 

@@ -14,15 +14,19 @@ from pdplan.planner.instances import InstanceOption
 from pdplan.planner.problem import Array, Problem
 from pdplan.serving.decode import StationaryBatch
 from pdplan.serving.decode_step import ModelStep
-from pdplan.serving.delays import Delay, Discrete
+from pdplan.serving.delays import Constant, Delay, Discrete
 from pdplan.serving.demand import ClassDemand
 from pdplan.serving.economics import effective_transfer
 from pdplan.serving.prefill_station import PrefillStation
 from pdplan.serving.request_tpot import RequestTpot
 from pdplan.serving.roots import decreasing_root
+from pdplan.serving.transfer import link_never_queues, link_wait
 from pdplan.spec.link import link_transfer_s
 from pdplan.spec.slo import Target
 from pdplan.trust import Trust
+
+#: Mean waits for the link below this share of the mean prefill are taken at their mean.
+NEGLIGIBLE_WAIT = 1e-3
 
 
 def request_overhead_s(latency: LatencyModel, prompt_tokens: Array) -> Array:
@@ -165,16 +169,9 @@ class DecodeSide:
         """
         key = f"{demand.name} {0.0 if extra_s is None else float(extra_s.sum())}"
         if key not in self._tpot_laws:
-            law = RequestTpot.of(self.law.itl, self.problem.work_of(demand), *self._step_tangent)
+            law = RequestTpot.of(self.law.itl, self.problem.work_of(demand), *self.law.step_tangent)
             self._tpot_laws[key] = TpotLaw(law, demand, extra_s, self.trust)
         return self._tpot_laws[key]
-
-    @cached_property
-    def _step_tangent(self) -> tuple[float, float]:
-        """Step time at the mean batch, and the intercept of its tangent there [s]."""
-        at = max(1.0, self.law.mean_batch)
-        t0, t1 = self.law.step.at(np.array([at, at * 1.01]))
-        return float(t0), float(t0 - (t1 - t0) / 0.01)
 
     def value(self, demand: ClassDemand, target: Target) -> float:
         """TPOT or ITL of one class at the statistic of a target, decode alone [s]."""
@@ -293,7 +290,44 @@ class LinkSide:
         """The busier end."""
         return max(self.egress_utilization, self.ingress_utilization)
 
+    @cached_property
+    def wait(self) -> Delay:
+        """Law of the wait for the link: that of the busier end as M/G/1 (approximate).
+
+        None where one prefill instance feeds a link that is free again before its next prefill ends.
+        A wait too short to matter is taken at its mean.
+        """
+        mix = self.problem.demand
+        transfer, prefill = self.transfer_s(mix), self.prefill.prefill_s(mix)
+        if self.prefill.count == 1 and link_never_queues(transfer, prefill):
+            return Constant(0.0)
+        ends = min(self.prefill.count, self.decode.count)
+        queue = link_wait(mix.arrival_rate / ends, transfer, mix.weight)
+        if queue.mean_wait_s < NEGLIGIBLE_WAIT * mix.mean(prefill):
+            return Constant(queue.mean_wait_s, Trust.APPROXIMATE)
+        return ApproximateWait(queue)
+
+
+@dataclass(frozen=True, slots=True)
+class ApproximateWait:
+    """A waiting law used where its arrivals are only roughly Poisson."""
+
+    law: Any
+
     @property
-    def mean_wait_s(self) -> float:
-        """Mean wait for the link [s]."""
-        return 0.0
+    def mean_s(self) -> float:
+        """Mean wait [s]."""
+        return float(self.law.mean_wait_s)
+
+    @property
+    def trust(self) -> Trust:
+        """Approximate: prefill instances send at intervals of their own."""
+        return Trust.APPROXIMATE
+
+    def sf(self, t: Any) -> Any:
+        """P(wait > t)."""
+        return self.law.wait_sf(t)
+
+    def high_s(self, tail: float) -> float:
+        """Return the (1 - tail)-quantile [s]."""
+        return float(self.law.wait_quantile_s(1.0 - tail))

@@ -1,0 +1,142 @@
+"""A judged fleet as the engine takes it, and requests drawn from the very laws that the formulas use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pdplan.errors import UnsupportedError
+from pdplan.planner.colocated import ColocatedFleet
+from pdplan.planner.evaluate import Disaggregated
+from pdplan.planner.problem import Problem
+from pdplan.planner.stations import request_overhead_s
+from pdplan.serving.demand import ClassDemand
+from pdplan.sim.config import ColocatedConfig, DecodePool, KvLink, KvMemory, PdConfig, PrefillPool
+from pdplan.sim.stream import Stream, merged
+
+
+def pd_config(fleet: Disaggregated) -> PdConfig:
+    """Return a disaggregated fleet for `pdplan.sim.run.run_pd`.
+
+    Raises
+    ------
+    UnsupportedError
+        The discipline mm1: it is a calibration of a formula, not a way to serve.
+    """
+    scenario = fleet.problem.scenario
+    if scenario.prefill.discipline == "mm1":
+        raise UnsupportedError(
+            "discipline mm1 is a calibration, not a way to serve: simulate with batched or one_at_a_time"
+        )
+    p, d = fleet.prefill, fleet.decode
+    fixed, per_token = overhead_line(p.option.latency, fleet.problem)
+    return PdConfig(
+        PrefillPool(
+            p.count,
+            p.option.latency,
+            scenario.prefill.router,
+            scenario.prefill.discipline,
+            scenario.prefill.max_batch_tokens,
+            pipeline_stages=p.option.pp,
+            kv_capacity_tokens=_capacity(p.option.kv_capacity_tokens),
+        ),
+        DecodePool(
+            d.count,
+            d.option.latency,
+            scenario.decode.router,
+            scenario.decode.max_batch,
+            KvMemory(_capacity(d.option.kv_capacity_tokens), scenario.memory.block_tokens),
+            scenario.decode.step_factor,
+            scenario.decode.tokens_per_step,
+        ),
+        _link(fleet),
+        scenario.first_token_from,
+        fixed,
+        per_token,
+    )
+
+
+def colocated_config(fleet: ColocatedFleet) -> ColocatedConfig:
+    """Return a colocated fleet for `pdplan.sim.run.run_colocated`."""
+    scenario = fleet.problem.scenario
+    fixed, per_token = overhead_line(fleet.option.latency, fleet.problem)
+    return ColocatedConfig(
+        fleet.count,
+        fleet.option.latency,
+        "random",
+        scenario.colocated.discipline,
+        scenario.colocated.chunk_tokens,
+        scenario.colocated.max_batch,
+        KvMemory(_capacity(fleet.option.kv_capacity_tokens), scenario.memory.block_tokens),
+        scenario.decode.step_factor,
+        overhead_s=fixed,
+        overhead_s_per_token=per_token,
+    )
+
+
+def overhead_line(latency: object, problem: Problem) -> tuple[float, float]:
+    """Host time of a request before prefill, as a line in its prompt: (fixed [s], per token [s/tok])."""
+    ends = np.array([0.0, 1000.0])
+    low, high = request_overhead_s(latency, ends)  # type: ignore[arg-type]
+    del problem
+    return float(low), float(high - low) / 1000.0
+
+
+def draw(problem: Problem, requests: int, seed: int) -> Stream:
+    """Draw Poisson arrivals of every class, with lengths from the atoms that the formulas integrate over.
+
+    Every class has its own Philox streams for gaps and lengths, spawned from the seed in the order of the
+    classes; fractional token counts (means of strata) are rounded up or down at random, so that means stay.
+    """
+    total = problem.demand.arrival_rate
+    spawned = np.random.SeedSequence(seed).spawn(2 * len(problem.demands))
+    streams = []
+    for i, demand in enumerate(problem.demands):
+        n = max(1, round(requests * demand.arrival_rate / total))
+        gaps, lengths = (np.random.Generator(np.random.Philox(s)) for s in spawned[2 * i : 2 * i + 2])
+        arrival = np.cumsum(gaps.standard_exponential(n)) / demand.arrival_rate
+        streams.append(_stream(demand, arrival, lengths, i))
+    return streams[0] if len(streams) == 1 else merged(streams)
+
+
+def _stream(demand: ClassDemand, arrival: np.ndarray, rng: np.random.Generator, index: int) -> Stream:
+    atom = rng.choice(demand.weight.size, size=arrival.size, p=demand.weight / demand.weight.sum())
+    prompt = _whole(demand.prompt_tokens[atom], rng)
+    cached = None if demand.cached_tokens is None else np.minimum(demand.cached[atom].astype(int), prompt - 1)
+    return Stream.of(
+        arrival,
+        prompt,
+        _whole(demand.output_tokens[atom], rng),
+        cached_tokens=cached,
+        class_id=np.full(arrival.size, index),
+    )
+
+
+def _whole(tokens: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.maximum(1, np.floor(tokens + rng.random(tokens.size))).astype(int)
+
+
+def _link(fleet: Disaggregated) -> KvLink:
+    problem = fleet.problem
+    scenario, mix = problem.scenario, problem.demand
+    # Sliding layers hold less than all layers in full: bytes a token as the mix ships them on average.
+    per_token = mix.mean(problem.payload_bytes(mix)) / mix.mean_prompt_tokens
+    return KvLink(
+        per_token,
+        fleet.prefill.option.link_bytes_per_s,
+        fleet.decode.option.link_bytes_per_s,
+        problem.link.t0_s,
+        mode="push" if scenario.overlap > 0 else "pull",
+        overlap=scenario.overlap,
+        layers=problem.model.shape.layers,
+    )
+
+
+def _capacity(tokens: float | None) -> float:
+    return float("inf") if tokens is None else tokens
+
+
+def class_names(demands: Sequence[ClassDemand]) -> tuple[str, ...]:
+    """Names in the order of the class ids of `draw`."""
+    return tuple(d.name for d in demands)
