@@ -125,6 +125,22 @@ class DecodeWork:
         mean = self.mean_steps
         return max(0.0, float(self.weight @ self.steps**2) / mean**2 - 1.0)
 
+    def scv_work(self, per_step_s: float, per_context_token_s: float) -> float:
+        r"""Squared coefficient of variation of what a request takes from a full batch [-].
+
+        Its work is :math:`s\,(w + \gamma\,\overline{c})`: steps times what one of them costs at the request's
+        own mean context. Without KV reads that is `scv_steps`.
+
+        Examples
+        --------
+        >>> work = DecodeWork.from_lengths(np.array([0.0, 200.0]), np.array([1.0, 1.0]), np.array([0.5, 0.5]))
+        >>> work.scv_work(1.0, 0.0), work.scv_work(1.0, 0.01)          # works 1, 1; then 1, 3
+        (0.0, 0.25)
+        """
+        context = self.first_context + self.tokens_per_step * (self.steps - 1) / 2
+        work = self.steps * (per_step_s + per_context_token_s * context)
+        return max(0.0, float(self.weight @ work**2) / float(self.weight @ work) ** 2 - 1.0)
+
     @cached_property
     def mean_context(self) -> float:
         r"""E kv: context of a running request at a random step [tok].

@@ -244,7 +244,10 @@ class StationaryBatch:
         if self.cap is None:
             return AdmissionWait(0.0, 1.0)
         ratio = deterministic_wait_ratio(self.cap, self.utilization)
-        factor = variability_factor(self.work.scv_steps, ratio)
+        # a full batch is one server of seconds: a step takes from each request its share of t(B)
+        gamma, share_s = self.step.per_context_token_s, float(self._step_s[-1]) / self.cap
+        scv = self.work.scv_work(max(0.0, share_s - gamma * self.work.mean_context), gamma)
+        factor = variability_factor(scv, ratio)
         spare_rate = self.load.decode_rate * (1 / self.utilization - 1)
         return AdmissionWait(float(self.batch_pmf[-1]), float(factor / spare_rate))
 

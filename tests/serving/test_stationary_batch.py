@@ -238,6 +238,12 @@ def test_work_moments_by_enumeration() -> None:
         assert work.mean_context == pytest.approx(contexts.mean())
         assert work.var_context == pytest.approx(contexts.var())
         assert work.mean_steps == pytest.approx(np.mean(output - emitted))
+        assert work.scv_work(1e-4, 0.0) == pytest.approx(work.scv_steps)
+        jobs = [
+            1e-4 * (o - emitted) + 1e-7 * (i + np.arange(emitted, o)).sum()
+            for i, o in zip(prompt, output, strict=True)
+        ]
+        assert work.scv_work(1e-4, 1e-7) == pytest.approx(np.var(jobs) / np.mean(jobs) ** 2)
 
 
 def test_one_output_token() -> None:
