@@ -24,6 +24,9 @@ DTYPES: Final = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32", "fp8"
 #: editions of one card differ by so much (RTX PRO 6000 workstation 1792 GB/s, server 1597 GB/s).
 SAME_HARDWARE: Final = 0.15
 
+#: Tokens of one KV block [tok]; engines use 16 to 784 (hybrid models).
+LARGEST_BLOCK: Final = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterFleet:
@@ -71,8 +74,8 @@ def build_fleet(config: ClusterConfig, *, dtype: str | None = None, block_tokens
     if dtype is not None and dtype not in DTYPES:
         hint = did_you_mean(dtype, DTYPES) or f": it must be one of {', '.join(DTYPES)}"
         raise InputError(f"--dtype is {dtype!r}{hint}")
-    if block_tokens < 1:
-        raise InputError(f"--block-size is {block_tokens}: it must be at least 1")
+    if not 1 <= block_tokens <= LARGEST_BLOCK:
+        raise InputError(f"--block-size is {block_tokens}: it must lie between 1 and {LARGEST_BLOCK} tokens")
     first = config.instances[0]
     with _blaming(first):
         model = load_model(first.model_name)

@@ -58,7 +58,7 @@ class ServingInstance:
 class KvWire:
     """The link that carries KV out of each prefill instance, first come first served.
 
-    A prompt of n tokens takes ``latency + n kv_bytes_per_token / rate``; only the bytes keep the wire busy.
+    A prompt of n tokens keeps it busy for ``latency + n kv_bytes_per_token / rate``.
     """
 
     bytes_per_s: float
@@ -71,9 +71,9 @@ class KvWire:
         require_positive("link latency", self.latency_s, "s", zero_ok=True)
         require_positive("kv_bytes_per_token", self.kv_bytes_per_token, "B", zero_ok=True)
 
-    def bytes_s(self, prompt_tokens: int) -> float:
-        """Time that the KV of a prompt keeps the wire busy [s]."""
-        return prompt_tokens * self.kv_bytes_per_token / self.bytes_per_s
+    def transfer_s(self, prompt_tokens: int) -> float:
+        """Time to carry the KV of a prompt [s]."""
+        return self.latency_s + prompt_tokens * self.kv_bytes_per_token / self.bytes_per_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +162,10 @@ def require_servable(
     if block_tokens < 1 or block_tokens != int(block_tokens):
         raise InputError(f"block_tokens is {block_tokens}: it must be a whole number of at least 1")
     if interval_s is not None and not (
-        interval_s > 0 and max(arrival_s, default=0.0) / interval_s < _MAX_INTERVALS
+        0 < interval_s < math.inf and max(arrival_s, default=0.0) / interval_s < _MAX_INTERVALS
     ):
         raise InputError(
-            f"log interval is {interval_s:g} s: it must be greater than 0 and give fewer than "
+            f"log interval is {interval_s:g} s: it must be finite, greater than 0 and give fewer than "
             f"{_MAX_INTERVALS:,} lines over the trace"
         )
     first = min((i for i in instances if i.role != "decode"), key=lambda i: i.kv_capacity_tokens)

@@ -5,6 +5,9 @@ wanted. Each instance runs vLLM's scheduler: running sequences first, then waiti
 budget, the sequence limit and the KV blocks last; the last one admitted is preempted, and recomputed, when
 blocks run out. A prefill instance emits the first token; the decode instance pulls the KV when it has room
 for it, and until then it stays, and takes room, where it is.
+
+`pdplan.sim.run` is the fast engine of the same physics for pools of equal instances; this one takes clusters
+of any mix and keeps the time of every token. Where both apply they agree to a nanosecond, until one preempts.
 """
 
 from __future__ import annotations
@@ -147,8 +150,8 @@ class _Cluster:
             decoder.incoming += 1
             source, _ = request.pulled_from
             start = max(now, source.wire_free_s)
-            source.wire_free_s = start + self.wire.bytes_s(request.prompt)
-            self._push(source.wire_free_s + self.wire.latency_s, _KV_THERE, (decoder, request))
+            source.wire_free_s = start + self.wire.transfer_s(request.prompt)
+            self._push(source.wire_free_s, _KV_THERE, (decoder, request))
 
     def _take_in(self, decoder: SteppedEngine, request: TracedRequest, now: float) -> None:
         """The KV is there: free it at its source, and join the next step."""

@@ -100,7 +100,7 @@ class SteppedEngine:
         for request, tokens in self.batch:
             if tokens == 1 and request.tokens_s and request.computed > 0:
                 decodes += 1
-                context += request.computed
+                context += request.known
             else:
                 chunk += tokens
                 chunk_sq += (request.computed + tokens) ** 2 - request.computed**2

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from pdplan.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,11 @@ def serve_in_order(
 ) -> tuple[list[float], list[float], list[int]]:
     """Serve in ``order`` on the earliest free server; return start, end and server of each request.
 
+    Raises
+    ------
+    InputError
+        Times too long for a number.
+
     Examples
     --------
     >>> serve_in_order([0, 1], [0, 0], [1, 2], 1)
@@ -70,4 +78,6 @@ def serve_in_order(
         start[i], server[i] = max(ready[i], free_at), chosen
         end[i] = start[i] + service[i]
         heapq.heapreplace(free, (end[i], chosen))
+    if not math.isfinite(max(end, default=0.0)):
+        raise InputError("the requests take longer than a number can hold: check the rates and lengths")
     return start, end, server

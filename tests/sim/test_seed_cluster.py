@@ -26,10 +26,10 @@ def decode_s(*contexts: int) -> float:
 
 def test_one_request_through_both_pools():
     run = simulate_cluster([1.0], [1000], [3], [PREFILL, DECODE], WIRE)
-    # prefill 10 + 100 ms; transfer 5 ms + 1e8 B / 1e9 B/s = 105 ms; steps with contexts 1000 and 1001
+    # prefill 10 + 100 ms; transfer 5 ms + 1e8 B / 1e9 B/s = 105 ms; steps with contexts 1001 and 1002
     first, ready = 1.110, 1.215
-    second = ready + decode_s(1000)
-    np.testing.assert_allclose(run.token_s[0], [first, second, second + decode_s(1001)])
+    second = ready + decode_s(1001)
+    np.testing.assert_allclose(run.token_s[0], [first, second, second + decode_s(1002)])
     np.testing.assert_allclose(run.kv_ready_s, [ready])
     assert (run.entry[0], run.exit[0]) == (0, 1)
 
@@ -50,14 +50,14 @@ def test_prompts_share_a_step_and_long_ones_are_cut():
 
 def test_a_combined_instance_mixes_decodes_with_a_chunk():
     run = simulate_cluster([0.0, 0.1], [500, 100], [4, 2], [BOTH])
-    # 0-60 ms: the first prompt. 60-86: a decode at context 500. 86-112.01: the next, at 501. The second
+    # 0-60 ms: the first prompt. 60-86.01: a decode at context 501. 86.01-112.03: the next, at 502. The second
     # request came at 100 and joins the third decode: the larger fixed part (20 ms) once, and the rest.
     t1 = 0.060
-    t2 = t1 + decode_s(500)
-    t3 = t2 + decode_s(501)
-    t4 = t3 + decode_s(502) + 1e-4 * 100
+    t2 = t1 + decode_s(501)
+    t3 = t2 + decode_s(502)
+    t4 = t3 + decode_s(503) + 1e-4 * 100
     np.testing.assert_allclose(run.token_s[0], [t1, t2, t3, t4])
-    np.testing.assert_allclose(run.token_s[1], [t4, t4 + decode_s(100)])
+    np.testing.assert_allclose(run.token_s[1], [t4, t4 + decode_s(101)])
     assert run.scheduled_s[1] == pytest.approx(t3)
 
 
@@ -93,8 +93,8 @@ def test_the_router_looks_at_waiting_and_running():
 
 def test_the_link_of_an_instance_carries_one_prompt_at_a_time():
     run = simulate_cluster([0.0, 0.0], [1000, 1000], [2, 2], [PREFILL, DECODE], WIRE)
-    # Both prefilled in one step of 210 ms; 100 ms of wire each, 5 ms of latency that may overlap.
-    np.testing.assert_allclose(np.sort(run.kv_ready_s), [0.315, 0.415])
+    # Both prefilled in one step of 210 ms; 105 ms of wire each.
+    np.testing.assert_allclose(np.sort(run.kv_ready_s), [0.315, 0.420])
 
 
 def token_by_token(arrival, prompt, output):
@@ -111,7 +111,7 @@ def token_by_token(arrival, prompt, output):
         for i in (i for i in alive if not times[i]):
             chunks[i] = min(prompt[i] - done[i], budget)
             budget -= chunks[i]
-        contexts = [prompt[i] + len(times[i]) - 1 for i in decoding]
+        contexts = [prompt[i] + len(times[i]) for i in decoding]
         fixed = max([0.010] * any(chunks.values()) + [0.020] * bool(decoding))
         now += fixed + 1e-3 * len(decoding) + 1e-5 * sum(contexts) + 1e-4 * sum(chunks.values())
         for i in decoding:

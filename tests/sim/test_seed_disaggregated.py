@@ -130,6 +130,7 @@ def test_more_prefill_instances_are_never_later(rows):
             {},
             "prefill_tokens_per_s is 0 tok/s: it must be a finite number greater than 0",
         ),
+        (ROWS, (1, 1, 1, 1e-320), {}, "take longer than a number can hold"),
         (ROWS, (1, 1, 1, 1), {"link_bytes_per_s": 0}, "link_bytes_per_s is 0"),
         (ROWS, (1, 1, 1, 1), {"decode_slots": 0}, "decode_slots is 0"),
         (ROWS, (1, 1, 1, 1), {"decode_order": "x"}, "decode_order is 'x'"),

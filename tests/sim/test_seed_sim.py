@@ -215,6 +215,7 @@ ONE = own_form([(0, 10, 10)])
         (ONE, (1, 1, 0, 1, 0), {}, "prefill_tok_per_sec is 0: it must be a finite number greater than 0"),
         (ONE, (1, 1, 1, float("nan"), 0), {}, "decode_tok_per_sec is nan"),
         (ONE, (1, 1, 1, 1, -1), {}, "kv_transfer_ms is -1: it must be a finite number at least 0"),
+        (ONE, (1, 1, 1e-320, 1, 0), {}, "take longer than a number can hold"),
         (ONE, (1, 1, 1, 1), {}, "kv_transfer_ms missing"),
         (ONE, (1, 1, 1, 1, 0, 9), {}, "6 values after the requests: there are 5"),
         (ONE, (1, 1, 1, 1), {"kv_transfer_rate": 0}, "kv_transfer_rate is not known here"),
