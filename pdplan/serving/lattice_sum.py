@@ -128,18 +128,19 @@ class LatticeSum:
         if not delays:
             return cls(1.0, np.array([1.0]), 1.0, 0.0, True, np.array([1.0, 0.0]))
         step = _step_s(delays, points, tail)
-        return cls._convolved([nearest(d, step, points) for d in delays], step, at_points=False)
+        return cls.convolved([nearest(d, step, points) for d in delays], step, at_points=False)
 
     @classmethod
     def bounds(cls, delays: Sequence[Delay], points: int, tail: float) -> tuple[LatticeSum, LatticeSum]:
         """Return two sums, stochastically below and above the sum of the delays."""
         step = _step_s(delays, points, tail)
         pairs = [rounded(d, step, points) for d in delays]
-        down = cls._convolved([low for low, _ in pairs], step, at_points=True)
-        return down, cls._convolved([high for _, high in pairs], step, at_points=True)
+        down = cls.convolved([low for low, _ in pairs], step, at_points=True)
+        return down, cls.convolved([high for _, high in pairs], step, at_points=True)
 
     @classmethod
-    def _convolved(cls, masses: Sequence[Masses], step_s: float, *, at_points: bool) -> LatticeSum:
+    def convolved(cls, masses: Sequence[Masses], step_s: float, *, at_points: bool) -> LatticeSum:
+        """Convolve masses on one lattice; what lies beyond its end is counted there."""
         points = masses[0].pmf.size
         pmf = masses[0].pmf
         if len(masses) > 1:

@@ -65,6 +65,22 @@ def _log_and_slope(
     return value, float(terms @ values) / total - gaps * phase_s / (1.0 + theta * phase_s)
 
 
+def decay_and_overshoot(arrival_rate: float, service: Atoms, gaps: int) -> tuple[float, float]:
+    """Return theta [1/s] and log sup g: P(W > t) lies between e^{-theta t}/sup g and e^{-theta t}.
+
+    Examples
+    --------
+    >>> theta, log_sup = decay_and_overshoot(0.5, Atoms([1.0], [1.0]), 1)
+    >>> round(theta - log_sup, 9)                       # sup g = e^{theta D} for equal services
+    0.0
+    """
+    theta = decay_rate(arrival_rate, service, gaps)
+    v, w = service.values_s, service.weights
+    before = np.concatenate([[0.0], v[:-1]])
+    shifted = np.cumsum((w * np.exp(theta * (v - v[-1])))[::-1])[::-1] / np.cumsum(w[::-1])[::-1]
+    return theta, float((np.log(shifted) + theta * (v[-1] - before)).max())
+
+
 def exponential_bounds_s(arrival_rate: float, service: Atoms, gaps: int, p: float) -> tuple[float, float]:
     """Lower and upper bound of the p-quantile of the wait at one instance [s].
 
@@ -86,11 +102,7 @@ def exponential_bounds_s(arrival_rate: float, service: Atoms, gaps: int, p: floa
     (True, True)
     """
     require_fraction("p", p, open_high=True)
-    theta = decay_rate(arrival_rate, service, gaps)
-    v, w = service.values_s, service.weights
-    before = np.concatenate([[0.0], v[:-1]])
-    shifted = np.cumsum((w * np.exp(theta * (v - v[-1])))[::-1])[::-1] / np.cumsum(w[::-1])[::-1]
-    log_sup = float((np.log(shifted) + theta * (v[-1] - before)).max())
+    theta, log_sup = decay_and_overshoot(arrival_rate, service, gaps)
     log_tail = -math.log1p(-p)
     return max(0.0, (log_tail - log_sup) / theta), log_tail / theta
 

@@ -27,6 +27,7 @@ from pdplan.serving.prefill_queue import (
     require_router,
     service_atoms,
 )
+from pdplan.serving.ttft_bounds import Envelope
 from pdplan.trust import Trust, weakest
 
 Discipline = Literal["one_at_a_time", "batched", "mm1"]
@@ -206,6 +207,16 @@ class PrefillStation:
     def wait_quantile_bounds_s(self, p: float) -> tuple[float, float]:
         """Cheap bracket of the p-quantile of the wait, for searches [s]; see `prefill_bounds`."""
         return wait_quantile_bounds_s(self, p)
+
+    def envelope(self) -> Envelope | None:
+        """Cheap two-sided tail of the wait for `ttft_bounds`; None where none is proved.
+
+        For one prompt at a time under random and round-robin routing.
+        """
+        if self.discipline != "one_at_a_time" or self.router not in ("random", "round_robin"):
+            return None
+        gaps = self.instances if self.router == "round_robin" else 1
+        return Envelope.of(self.arrival_rate / self.instances, self.service, gaps=gaps)
 
     # ------------------------------------------------------------------ the part of TTFT
 
