@@ -181,15 +181,16 @@ def simulate_disaggregated(
         raise InputError(f"decode_order is {decode_order!r}: it must be 'kv_ready' or 'arrival'")
 
     by_arrival = [int(i) for i in np.argsort(arrival, kind="stable")]
-    prefill = prompt / prefill_tokens_per_s
+    with np.errstate(over="ignore"):  # too long a time is refused below, in words
+        prefill = prompt / prefill_tokens_per_s
+        decode = output / decode_tokens_per_s
+        wire = prompt * kv_bytes_per_token / link_bytes_per_s
     start, done, server = serve_in_order(
         by_arrival, arrival.tolist(), prefill.tolist(), int(prefill_instances)
     )
-    wire = prompt * kv_bytes_per_token / link_bytes_per_s
     sent = _send(by_arrival, done, server, wire.tolist(), int(prefill_instances))
     ready = np.array(sent) + wire + link_latency_s
     order = by_arrival if decode_order == "arrival" else sorted(by_arrival, key=ready.__getitem__)
-    decode = output / decode_tokens_per_s
     slots = int(decode_instances) * int(decode_slots)
     decode_start, end, slot = serve_in_order(order, ready.tolist(), decode.tolist(), slots)
     span = max(end) - float(arrival.min()) if len(end) else 0.0
