@@ -20,8 +20,7 @@ from pdplan.serving.economics import effective_transfer
 from pdplan.serving.prefill_station import PrefillStation
 from pdplan.serving.request_tpot import RequestTpot
 from pdplan.serving.roots import decreasing_root
-from pdplan.serving.transfer import link_never_queues, link_wait
-from pdplan.spec.link import link_transfer_s
+from pdplan.serving.transfer import link_never_queues, link_seconds, link_wait
 from pdplan.spec.slo import Target
 from pdplan.trust import Trust
 
@@ -255,7 +254,7 @@ class LinkSide:
     def transfer_s(self, demand: ClassDemand) -> Array:
         """Time on the wire at each atom [s]."""
         payload = self.problem.payload_bytes(demand)
-        return np.asarray(link_transfer_s(payload, self.problem.link.t0_s, self.bytes_per_s), dtype=float)
+        return np.asarray(link_seconds(payload, self.bytes_per_s, self.problem.link.t0_s), dtype=float)
 
     def visible_transfer_s(self, demand: ClassDemand, prefill_s: Array) -> Array:
         """What of the transfer is not hidden behind prefill, at each atom [s]."""

@@ -12,9 +12,9 @@ from pdplan.spec.catalog import (
     load_link,
     load_model,
 )
-from pdplan.spec.link import Link, link_transfer_s
+from pdplan.spec.items import Source
+from pdplan.spec.link import Link
 from pdplan.spec.model_spec import ModelSpec
-from pdplan.spec.quantities import Source
 
 __all__ = [
     "KINDS",
@@ -28,7 +28,6 @@ __all__ = [
     "catalog_names",
     "catalog_path",
     "catalog_root",
-    "link_transfer_s",
     "load_accelerator",
     "load_link",
     "load_model",

@@ -8,15 +8,8 @@ from typing import Annotated
 from pydantic import Field
 
 from pdplan.latency.shape import Device, Dtype
-from pdplan.spec.quantities import (
-    Bytes,
-    BytesPerSecond,
-    CatalogItem,
-    FlopsPerSecond,
-    NamedItem,
-    PositiveCount,
-    Watts,
-)
+from pdplan.spec.fields import Bytes, BytesPerSecond, FlopsPerSecond, Watts
+from pdplan.spec.items import CatalogItem, NamedItem, PositiveCount
 
 
 class Price(CatalogItem):

@@ -1,4 +1,4 @@
-"""Field types of the scenario: a quantity with its unit in the value, or in the key.
+"""Field types of the spec: a quantity with its unit in the value, or in the key.
 
 ``ttft: 2 s`` and ``ttft_ms: 2000`` are the same. A field type reads strings with `pdplan.units.parse`, holds
 the SI float, and writes back an exact string: a scenario survives the round trip through YAML or JSON.
@@ -44,6 +44,10 @@ SecondsOrZero = Annotated[float, *_quantity("time", "100 ms", zero_ok=True)]
 Rate = Annotated[float, *_quantity("rate", "8 req/s")]
 Tokens = Annotated[float, *_quantity("tokens", "2048 tok")]
 TokensPerSecond = Annotated[float, *_quantity("tokens_per_s", "5 M tok/min")]
+Bytes = Annotated[float, *_quantity("bytes", "80 GB")]
+BytesPerSecond = Annotated[float, *_quantity("bytes_per_s", "400 Gb/s")]
+FlopsPerSecond = Annotated[float, *_quantity("flops_per_s", "989 TFLOP/s")]
+Watts = Annotated[float, *_quantity("power", "700 W")]
 BytesOrZero = Annotated[float, *_quantity("bytes", "4 GiB", zero_ok=True)]
 Price = Annotated[float, *_quantity("price", "2.5 USD/h", zero_ok=True)]
 Fraction = Annotated[float, *_quantity("fraction", "90%", zero_ok=True), Field(ge=0, le=1)]

@@ -7,39 +7,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pdplan.checks import require_positive
-from pdplan.spec.quantities import BytesPerSecond, NamedItem, PositiveCount, Seconds
+from pdplan.spec.fields import BytesPerSecond, Seconds
+from pdplan.spec.items import NamedItem, PositiveCount
 
 LinkKind = Literal["ethernet", "rdma", "nvlink", "pcie"]
-
-
-def link_transfer_s(payload_bytes: Any, t0_s: Any, link_bytes_per_s: Any) -> Any:
-    """Time to move one payload over an idle link: ``t0 + bytes / bandwidth``.
-
-    Parameters
-    ----------
-    payload_bytes : float or array
-        Payload [B], >= 0.
-    t0_s : float
-        Start-up time of one transfer [s], >= 0.
-    link_bytes_per_s : float
-        Bandwidth of all ports together [B/s], > 0.
-
-    Raises
-    ------
-    InputError
-        A value out of range.
-
-    Source: Hockney, "The communication challenge for MPP" (1994), equation 1, with t0 = 1/startup rate.
-
-    Examples
-    --------
-    >>> link_transfer_s(268435456, 0.0, 25e9)
-    0.01073741824
-    """
-    require_positive("payload_bytes", payload_bytes, "B", zero_ok=True)
-    require_positive("t0_s", t0_s, "s", zero_ok=True)
-    require_positive("link_bytes_per_s", link_bytes_per_s, "B/s")
-    return t0_s + payload_bytes / link_bytes_per_s
 
 
 class Link(NamedItem):
@@ -59,5 +30,6 @@ class Link(NamedItem):
         return rate if self.software_cap_bytes_per_s is None else min(rate, self.software_cap_bytes_per_s)
 
     def transfer_s(self, payload_bytes: Any, nics: int | None = None) -> Any:
-        """Time to move ``payload_bytes`` over ``nics`` idle ports [s]."""
-        return link_transfer_s(payload_bytes, self.t0_s, self.bandwidth_bytes_per_s(nics))
+        """Time to move ``payload_bytes`` over ``nics`` idle ports, t0 + bytes / bandwidth [s]."""
+        require_positive("payload_bytes", payload_bytes, "B", zero_ok=True)
+        return self.t0_s + payload_bytes / self.bandwidth_bytes_per_s(nics)

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from pdplan.errors import InputError
 from pdplan.latency.shape import Dtype, ModelShape
-from pdplan.spec.quantities import NamedItem
+from pdplan.spec.items import NamedItem
 
 #: dimension -> (least, most) that a decoder-only transformer can have
 LIMITS: Final = {

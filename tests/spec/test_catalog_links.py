@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from pdplan.errors import InputError
+from pdplan.serving.transfer import link_seconds
 from pdplan.spec.catalog import catalog_names, load_link
-from pdplan.spec.link import Link, link_transfer_s
+from pdplan.spec.link import Link
 
 TOOL = Path(__file__).parents[2] / "tools" / "fit_links.py"
 
@@ -68,7 +69,7 @@ def test_transfer_is_start_up_plus_bytes_over_bandwidth() -> None:
     assert link.transfer_s(0.0) == link.t0_s
     np.testing.assert_allclose(link.transfer_s(np.array([0.0, 50e9])), [link.t0_s, 1.0 + link.t0_s])
     # 256 MiB at 200 Gb/s without start-up: 10.7 ms
-    assert link_transfer_s(256 * 2**20, 0.0, 200e9 / 8) == pytest.approx(0.0107, rel=0.005)
+    assert link_seconds(256 * 2**20, 200e9 / 8) == pytest.approx(0.0107, rel=0.005)
 
 
 def test_software_cap_binds_once_the_ports_outrun_it() -> None:
