@@ -25,17 +25,23 @@ Array = NDArray[np.float64]
 
 _HEAVY = 1e-9  # a service law without exponential moments is cut at this tail
 _SPAN = 64.0  # lattice length in units of 1/theta: what wraps around is below exp(-25) at a tail of 1e-6
-_MAX_POINTS = 1 << 20
+_MAX_POINTS = 1 << 19
+_NOISE = 1e-14
+_COARSE = 0.02  # share of the variance of S - A that rounding may add
 
 
 @dataclass(frozen=True, eq=False)
 class WalkWait:
-    """The wait on a lattice: mean [s], P(W = 0), step [s] and masses."""
+    """The wait on a lattice: mean [s], P(W = 0), step [s] and masses.
+
+    ``lost_variance``: share of the second moment of the service that lies beyond the cut of a heavy tail [-].
+    """
 
     mean_s: float
     zero_mass: float
     step_s: float
     pmf: Array
+    lost_variance: float = 0.0
 
 
 def light_tailed(service: ServiceLaw) -> ServiceLaw:
@@ -68,21 +74,33 @@ def decay_rate(interarrival: ServiceLaw, service: ServiceLaw) -> float | None:
         low, high = high, 2 * high
         if high * service.mean_s > 1e4:
             return None
-    while math.isinf(log_phi(high)):
+    for _ in range(100):
+        if math.isfinite(log_phi(high)):
+            break
         middle = 0.5 * (low + high)
         low, high = (middle, high) if log_phi(middle) < 0 else (low, middle)
+    else:
+        return low  # the root is within rounding of the end of the domain
     return find_root(log_phi, low, high)
 
 
 def _masses(law: ServiceLaw, step_s: float, n: int) -> Array:
-    return masses_mean(np.asarray(law.limited_mean_s(np.arange(n + 1) * step_s)), step_s)
+    """Lattice masses, none where a side holds less than ``_NOISE``: the tilt would magnify rounding."""
+    t = np.arange(n + 1) * step_s
+    masses = masses_mean(np.asarray(law.limited_mean_s(t)), step_s)
+    tail = np.asarray(law.sf(t))
+    below, above = 1 - tail[1:], np.r_[1.0, tail[: n - 1]]
+    return np.where((below < _NOISE) | (above < _NOISE), 0.0, masses)
+
+
+def _longest(service: ServiceLaw) -> float:
+    """The longest service that matters [s]."""
+    return service.longest_s if math.isfinite(service.longest_s) else float(service.quantile_s(1 - 1e-14))
 
 
 def _grid(theta: float, interarrival: ServiceLaw, service: ServiceLaw) -> tuple[float, int]:
     """Step [s] and number of points: long enough for the tail, fine against the spread of S - A."""
-    bounded = math.isfinite(service.longest_s)
-    longest = service.longest_s if bounded else float(service.quantile_s(1 - 1e-14))
-    length = _SPAN / theta + 2.2 * longest
+    length = _SPAN / theta + 2.2 * _longest(service)
     spread = math.sqrt(service.scv * service.mean_s**2 + interarrival.scv * interarrival.mean_s**2)
     wanted = length / (0.04 * min(spread, service.mean_s))
     points = min(max(1 << math.ceil(math.log2(wanted)), 1 << 14), _MAX_POINTS)
@@ -92,8 +110,18 @@ def _grid(theta: float, interarrival: ServiceLaw, service: ServiceLaw) -> tuple[
     return step, points
 
 
+class TooCoarseError(Exception):
+    """The largest lattice that is tried would round too much: heavy traffic or an extreme spread."""
+
+
 def walk_wait(interarrival: ServiceLaw, service: ServiceLaw) -> WalkWait | None:
-    """The stationary wait; None where it is zero (no service outlasts the gap that follows)."""
+    """The stationary wait; None where it is zero (no service outlasts the gap that follows).
+
+    Raises
+    ------
+    TooCoarseError
+        Rounding would add more than 2% to the variance of S - A.
+    """
     cut = light_tailed(service)
     theta = decay_rate(interarrival, cut)
     if theta is None:
@@ -101,7 +129,11 @@ def walk_wait(interarrival: ServiceLaw, service: ServiceLaw) -> WalkWait | None:
     step, m = _grid(theta, interarrival, cut)
     n = m // 2
     k = np.arange(n)
-    lean = theta * step / 2
+    spread = service.scv * service.mean_s**2 + interarrival.scv * interarrival.mean_s**2
+    roundings = (service.scv > 0) + (interarrival.scv > 0)  # each adds step^2/6 to the variance
+    if roundings * step**2 / 6 > _COARSE * spread:
+        raise TooCoarseError
+    lean = step * min(theta / 2, 25 / _longest(cut))  # any tilt below theta will do; exp(25) keeps its digits
     own = np.zeros(m)
     inside = k * step < cut.longest_s + step  # an atom at the end has a neighbour beyond it
     own[:n][inside] = (_masses(service, step, n) * np.exp(np.where(inside, lean * k, 0.0)))[inside]
@@ -117,5 +149,6 @@ def walk_wait(interarrival: ServiceLaw, service: ServiceLaw) -> WalkWait | None:
     pmf = np.fft.irfft(np.exp(np.fft.rfft(ahead) - plain.sum()), m)[:n]
     pmf[1:] *= untilt
     mean = float(plain @ np.arange(1, n)) * step
+    lost = 1 - float(service.partial_moment(2, np.array([_longest(cut)]))[0]) / service.second_moment_s2
     # Half of what the lattice calls a tie at zero is a wait below half a step.
-    return WalkWait(mean, math.exp(-float(plain.sum()) - 0.5 * float(coefficients[0])), step, pmf)
+    return WalkWait(mean, math.exp(-float(plain.sum()) - 0.5 * float(coefficients[0])), step, pmf, lost)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from pdplan.checks import require_positive, require_stable
 from pdplan.queueing.base import LittleMixin, each_p, each_t
@@ -214,14 +215,23 @@ class KLB(LittleMixin):
             return each_p(p, np.zeros_like)
         return each_p(p, lambda x: np.maximum(0.0, math.log(waits) - np.log1p(-x)) * mean / waits)
 
-    def response_quantile_s(self, p: Any) -> Any:
-        """p-quantile of wait plus service [s]: a gamma law with the two moments of the parts."""
-        from scipy.special import gammaincinv
+    @property
+    def _response_variance(self) -> float:
+        """Var T of the parts, taken as independent [s^2]."""
+        waits = self.probability_wait
+        wait_variance = self.mean_wait_s**2 * (2 / waits - 1) if waits > 0 else 0.0
+        return wait_variance + self.service_scv * self.mean_service_s**2
 
-        waits, mean = self.probability_wait, self.mean_wait_s
-        wait_variance = mean**2 * (2 / waits - 1) if waits > 0 else 0.0
-        variance = wait_variance + self.service_scv * self.mean_service_s**2
-        total = self.mean_response_s
+    def response_sf(self, t: Any) -> Any:
+        """P(T > t) of wait plus service: a gamma law with the two moments of the parts; t in [s]."""
+        variance, total = self._response_variance, self.mean_response_s
+        if variance == 0:
+            return each_t(t, lambda x: np.where(x < total, 1.0, 0.0))
+        return each_t(t, lambda x: np.asarray(special.gammaincc(total**2 / variance, x * total / variance)))
+
+    def response_quantile_s(self, p: Any) -> Any:
+        """p-quantile of wait plus service [s], of the same gamma law."""
+        variance, total = self._response_variance, self.mean_response_s
         if variance == 0:
             return each_p(p, lambda x: np.full(x.shape, total))
-        return each_p(p, lambda x: gammaincinv(total**2 / variance, x) * variance / total)
+        return each_p(p, lambda x: special.gammaincinv(total**2 / variance, x) * variance / total)

@@ -147,3 +147,19 @@ def test_bad_input_is_refused() -> None:
 def test_klb_mean_as_measured(rho: float, arrival_scv: float) -> None:
     s = sigma(rho, arrival_scv)
     assert klb_mean_wait_s(rho, 1.0, arrival_scv, 1.0) == pytest.approx(s / (1 - s), rel=0.065)
+
+
+def test_extremes_are_answered_and_labelled() -> None:
+    """Nearly constant gaps never make anybody wait; heavy tails and heavy traffic are not called exact."""
+    calm = GIG1(arrival_rate=0.5, service=Deterministic(1.0), interarrival=Gamma(2.0, 0.001))
+    assert calm.mean_wait_s == 0.0
+    assert calm.wait_quantile_s(0.99999) == 0.0
+    wild = GIG1(arrival_rate=0.5, service=Lognormal(1.0, 100.0), interarrival=Erlang(2.0, 2))
+    assert wild.trust is Trust.APPROXIMATE
+    few = Atoms([1e-6, 1e-3, 1.0, 1e3], [0.9, 0.09, 0.0099, 0.0001])
+    rate = 0.9999 / few.mean_s
+    jammed = GIG1(arrival_rate=rate, service=few, interarrival=Erlang(1 / rate, 2))
+    assert jammed.trust is Trust.APPROXIMATE
+    assert jammed.mean_wait_s == pytest.approx(klb_mean_wait_s(rate, few.mean_s, 0.5, few.scv), rel=1e-9)
+    assert jammed.wait_sf(jammed.wait_quantile_s(0.99)) == pytest.approx(0.01, rel=1e-9)
+    assert jammed.response_sf(jammed.response_quantile_s(0.99)) == pytest.approx(0.01, rel=1e-6)
