@@ -13,6 +13,7 @@ from scipy import special
 from pdplan.checks import require_positive, require_stable
 from pdplan.errors import InputError, UnsupportedError
 from pdplan.queueing._batch_response import StepsMet, batch_response
+from pdplan.queueing._md1_wait import decay
 from pdplan.queueing._roots import invert_decreasing
 from pdplan.queueing.base import LittleMixin, each_p, each_t
 from pdplan.queueing.lattice import LatticeLaw
@@ -95,7 +96,9 @@ class BatchService(LittleMixin):
     @cached_property
     def _left(self) -> Array:
         """Stationary law of the number left waiting at the end of a step."""
-        size = min(max(64, 4 * self.max_batch), 512)
+        # Full batches make the tail of the chain that of M/D/1 at the same load (z^B = exp(lam D_B (z - 1))).
+        per_state = float(decay(np.array([self.utilization]))[0])
+        size = min(int(32 / per_state) + min(2 * self.max_batch, 256) + 16, _MAX_STATES)
         while True:
             law = _stationary(self._transitions(size))
             if law[-size // 8 :].sum() < _TAIL:
