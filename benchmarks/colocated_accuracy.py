@@ -263,11 +263,11 @@ beta = 0.1 ms, kappa = 0.05 ms per prompt token; lognormal prompts (mean 1000, s
 over those that full iterations carry, and of decode between prefills. Times in ms; errors are formula over
 simulation; the bracket is that of the TPOT p99 over requests.
 
-Up to load 0.7 chunked TPOT is within 6%, mean TTFT within 6% and its p99 within 10%; prefill-first TTFT is
-within 5% (mean) and 15% (p99) at any load, its TPOT up to 14% low. Above load 0.8 the chunked TTFT is
-too low: the batch swings with the prompt queue, and the law holds it at its mean. ITL p99 is within 16%, but
-not where just about 1% of gaps carry a full chunk (budget 2048, load 0.1). The TPOT bracket holds every cell
-up to load 0.7.
+Chunked: ITL p99 within 4% and TPOT within 5% at any load; up to load 0.7 mean TTFT within 5% and its p99
+within 8%. Above load 0.8 its TTFT is too low (36% and 49% at 0.9): the batch swings with the prompt queue, and
+the law holds it at its mean. Prefill first: TTFT within 4% (mean) and 14% (p99) at any load, TPOT up to 13% low,
+ITL p99 within 12%. The TPOT bracket is measured, not proved: it holds every cell up to load 0.7 and fails one
+above.
 
 """
 

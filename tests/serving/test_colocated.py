@@ -158,12 +158,13 @@ def test_overload_and_bad_input():
     [("chunked", 256, 0.5), ("chunked", 512, 0.7), ("chunked", 2048, 0.5), ("prefill_first", 8192, 0.5)],
 )
 def test_against_a_step_by_step_simulation(discipline, budget, load):
-    # Limits are those that docs/validation/colocated.md claims for loads up to 0.7.
+    # Limits are those that docs/validation/colocated.md claims for loads up to 0.7, and two points of noise.
+    itl, ttft99 = (0.06, 0.10) if discipline == "chunked" else (0.14, 0.16)
     sys.path.insert(0, str(BENCHMARKS))
     from colocated_accuracy import cell
 
     c = cell(discipline, budget, load, 200_000)
-    assert c["tpot"] == pytest.approx(c["tpot_sim"], rel=0.10)
-    assert c["itl99"] == pytest.approx(c["itl99_sim"], rel=0.12)
-    assert c["ttft"] == pytest.approx(c["ttft_sim"], rel=0.12)
-    assert c["ttft99"] == pytest.approx(c["ttft99_sim"], rel=0.25)
+    assert c["tpot"] == pytest.approx(c["tpot_sim"], rel=0.08)
+    assert c["itl99"] == pytest.approx(c["itl99_sim"], rel=itl)
+    assert c["ttft"] == pytest.approx(c["ttft_sim"], rel=0.07)
+    assert c["ttft99"] == pytest.approx(c["ttft99_sim"], rel=ttft99)
