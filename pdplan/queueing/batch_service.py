@@ -21,7 +21,7 @@ from pdplan.trust import Trust
 
 Array = NDArray[np.float64]
 
-_TAIL = 1e-13  # stationary mass of the embedded chain left out
+_TAIL = 1e-10  # stationary mass that may lie in the last eighth of the states
 _MAX_STATES = 3000
 
 
@@ -98,7 +98,7 @@ class BatchService(LittleMixin):
         """Stationary law of the number left waiting at the end of a step."""
         # Full batches make the tail of the chain that of M/D/1 at the same load (z^B = exp(lam D_B (z - 1))).
         per_state = float(decay(np.array([self.utilization]))[0])
-        size = min(int(32 / per_state) + min(2 * self.max_batch, 256) + 16, _MAX_STATES)
+        size = min(int(40 / per_state) + min(2 * self.max_batch, 256) + 16, _MAX_STATES)
         while True:
             law = _stationary(self._transitions(size))
             if law[-size // 8 :].sum() < _TAIL:
@@ -162,7 +162,7 @@ class BatchService(LittleMixin):
         return self.mean_wait_s + float(chance @ (batch * length)) / self.mean_batch
 
     def wait_sf(self, t: Any) -> Any:
-        """P(W > t); t in [s]."""
+        """P(W > t), to 1e-10 absolute; t in [s]."""
         return each_t(t, self._wait_tail)
 
     def _wait_tail(self, t: Array) -> Array:

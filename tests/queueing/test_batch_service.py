@@ -85,3 +85,13 @@ def test_bad_input_is_refused() -> None:
         } | bad
         with pytest.raises(InputError):
             BatchService(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rho", [0.95, 0.98])
+def test_busy_server_is_resolved(rho: float) -> None:
+    """The chain decays per customer as M/D/1 does per service at the same load: the roots are the same."""
+    law = BatchService(arrival_rate=rho * 8 / 1.3, step_base_s=0.5, step_per_customer_s=0.1, max_batch=8)
+    tail = law.wait_sf(np.array([8 * 1.3, 16 * 1.3]))
+    one = MD1(arrival_rate=rho, service_s=1.0).wait_sf(np.array([64.0, 128.0]))
+    assert np.log(tail[1] / tail[0]) == pytest.approx(np.log(one[1] / one[0]), rel=1e-5)
+    assert law.mean_queue_length == pytest.approx(law.arrival_rate * law.mean_wait_s)
