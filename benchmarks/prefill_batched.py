@@ -154,8 +154,8 @@ the law takes them), `whole` prompts are not. `least_work` routes to the instanc
 outstanding. Errors are formula over simulation.
 
 One instance (or random routing): mean within 7%, median within 9%, p99 within 12%; with whole prompts and a
-budget of two mean prompts the law is up to 18% high. Round robin and least work left scale that law: mean 5-15%
-low, p99 -25..+15%.
+budget of two mean prompts the law is up to 18% high. Round robin and least work left scale that law: mean
+5-15% low, p99 -25..+15%.
 
 """
 
