@@ -31,9 +31,23 @@ ITL_FIRST = (1023 - 24) << 8
 ITL_BINS = 40 << 8
 
 
+_OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+try:  # nothing is allocated inside, so references need no counting: it is a third of the time
+    numba.njit(_nrt=False)(lambda: 0)
+    _OPTIONS["_nrt"] = False
+except (KeyError, TypeError):  # pragma: no cover - a numba without this option
+    pass
+
+
 def jit(function: _F) -> _F:
-    """Compile with numba, cached on disk, without the global lock, dividing as numpy does."""
-    compiled: _F = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    """Compile a helper with numba: called by kernels only, and cached as part of them."""
+    compiled: _F = numba.njit(**_OPTIONS, no_cpython_wrapper=True)(function)
+    return compiled
+
+
+def jit_kernel(function: _F) -> _F:
+    """Compile a kernel with numba: cached on disk, without the global lock, dividing as numpy does."""
+    compiled: _F = numba.njit(**_OPTIONS, cache=True)(function)
     return compiled
 
 
@@ -296,3 +310,23 @@ def spread(series: Any, column: Any, width: Any, begin: Any, end: Any, first: An
         at += 1
         low = high
     return True
+
+
+@jit
+def record_span(
+    series: Any, column: Any, width: Any, begin: Any, end: Any, batch: Any, tokens: Any, kv: Any, kv_end: Any
+) -> Any:
+    """Add a busy span to the four columns of an instance: busy, batch, tokens, KV; False if bins run out."""
+    rate = tokens / (end - begin) if end > begin else 0.0
+    fine = True
+    for k in range(4):
+        first = kv
+        last = kv_end
+        if k == 0:
+            first = last = 1.0
+        elif k == 1:
+            first = last = batch
+        elif k == 2:
+            first = last = rate
+        fine = spread(series, column + k, width, begin, end, first, last) and fine
+    return fine

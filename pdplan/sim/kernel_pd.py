@@ -12,7 +12,9 @@ moment at which KV asked for the link, ``admission`` the end of prefill, ``end``
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
+
+import numpy as np
 
 from pdplan.sim.kernel_core import (
     INF,
@@ -28,8 +30,10 @@ from pdplan.sim.kernel_core import (
     heap_remove,
     itl_bin,
     jit,
+    jit_kernel,
     prefill_time,
     prompt_time,
+    record_span,
     route,
     slowest_since,
     spread,
@@ -68,46 +72,18 @@ PREFILL_HEADS = (SH, SL, WH, WT, LH, LT, LNEXT)
 DECODE_HEADS = (QH, QT, RH, RT, EVICTED, IQH, IQT)
 
 
-class PdParameters(NamedTuple):
-    """Numbers of a run; `pdplan.sim.config` says what they mean."""
-
-    n: int
-    prefills: int
-    decodes: int
-    leaves: int
-    stepwise: bool
-    from_prefill: bool
-    users: int
-    think_s: float
-    router_p: int
-    chunked: bool
-    budget: int
-    stages: int
-    capacity_p: float
-    queue_limit: int
-    impatient: bool
-    has_cached: bool
-    link_s: float
-    link_token_s: float
-    shared: bool
-    speed_e: float
-    speed_i: float
-    ingress: bool
-    push: bool
-    overlap: float
-    layers: int
-    router_d: int
-    max_batch: int
-    cells: int
-    whole: bool
-    per_step: float
-    block: int
-    capacity_d: float
-    admit_d: float
-    grow: bool
-    from_s: float
-    recorded: bool
-    width_s: float
+#: Numbers of a run; `pdplan.sim.config` says what they mean. One record, which helpers are handed by reference.
+PARAMETERS = np.dtype(
+    [(name, np.int64) for name in (
+        "n", "prefills", "decodes", "leaves", "stepwise", "from_prefill", "users", "router_p", "chunked", "budget",
+        "stages", "queue_limit", "impatient", "has_cached", "shared", "ingress", "push", "layers", "router_d",
+        "max_batch", "cells", "whole", "block", "grow", "recorded",
+    )]
+    + [(name, np.float64) for name in (
+        "think_s", "capacity_p", "link_s", "link_token_s", "speed_e", "speed_i", "overlap", "per_step",
+        "capacity_d", "admit_d", "from_s", "width_s",
+    )]
+)  # fmt: skip
 
 
 @jit
@@ -124,7 +100,7 @@ def release(arr: Any, n: Any, ia: Any, released: Any, moment: Any, leaves: Any, 
     if released < n:
         arr[released] = moment
         if ia == released:
-            tree_set(times, winner, leaves, 0, moment)
+            tree_set(times, winner, leaves, np.int64(0), moment)
         released += 1
     return released
 
@@ -174,6 +150,14 @@ def pass_stages(stage_free: Any, o: Any, stages: Any, enter: Any, span: Any) -> 
 
 
 @jit
+def record_kv(p: Any, t: Any, held: Any, width: Any, pfloat: Any, series: Any) -> Any:
+    """Add what a prefill instance has held since the last change to the series."""
+    fine = spread(series, SERIES * p + 3, width, pfloat[KV_SINCE, p], t, held, held)
+    pfloat[KV_SINCE, p] = t
+    return fine
+
+
+@jit
 def wake(d: Any, t: Any, par: Any, dint: Any, dfloat: Any, times: Any, winner: Any) -> None:
     """Something is ready to join: an idle instance starts now, a run ends at its first step end from now on."""
     leaf = 1 + 2 * par.prefills + d
@@ -199,7 +183,7 @@ def start_transfer(
     if pint[LBUSY, p] != 0 or i < 0:
         return
     if par.ingress:
-        d = din[i]
+        d = np.int64(din[i])
         if dint[IBUSY, d] != 0:
             if pint[LWAIT, p] == 0:
                 pint[LWAIT, p] = 1
@@ -330,7 +314,7 @@ def admit(
             dint[RT, d] = i
         else:
             transfer[i] = t
-            p = pin[i]
+            p = np.int64(pin[i])
             if par.shared:
                 share_add(
                     i, t, 0.0, par, plen, share, flows, left, speed, pin, din, pint, dint, psum, times, winner
@@ -361,7 +345,7 @@ def evict(
 ) -> Any:  # fmt: skip
     """Take the sequence admitted last out of the batch, to be computed again; returns its context."""
     o = d * par.max_batch
-    at = 0
+    at = np.int64(0)
     for x in range(1, b):
         if seq[heap[o + x] & MASK] > seq[heap[o + at] & MASK]:
             at = x
@@ -393,9 +377,9 @@ def evict(
 def _build(source_key: int) -> Any:
     """Make the kernel; the digest of its helpers' file is a constant of it, and so part of its cache key."""
 
-    @jit
+    @jit_kernel
     def run_pd(
-        par: Any, table: Any, again_table: Any, dnode: Any, dlevel: Any, dslope: Any,
+        parameters: Any, table: Any, again_table: Any, dnode: Any, dlevel: Any, dslope: Any,
         arr: Any, plen: Any, out: Any, cached: Any, patience: Any, draw_p: Any, draw_d: Any,
         status: Any, queue: Any, prefill: Any, transfer: Any, admission: Any, ttft: Any, tpot: Any, itl: Any,
         end: Any, nxt: Any, pin: Any, din: Any, rem: Any, seq: Any,
@@ -406,6 +390,7 @@ def _build(source_key: int) -> Any:
         """Run to the end of the last request; returns that moment, or a negative code."""
         if source_key == 0:
             return STACK_FULL
+        par = parameters[0]
         n, P, D, leaves = par.n, par.prefills, par.decodes, par.leaves
         grow, whole, per_step, block, bmax = par.grow, par.whole, par.per_step, par.block, par.max_batch
         from_s = par.from_s
@@ -417,11 +402,11 @@ def _build(source_key: int) -> Any:
         qh, qt, rh, rt, slots, assigned = dint[QH], dint[QT], dint[RH], dint[RT], dint[SLOTS], dint[ASSIGNED]
         batch, used, prompts = dint[BATCH], dfloat[USED], dfloat[PROMPTS]
         released = par.users if par.users > 0 else n
-        done = 0
-        ia = 0
-        turn_p = 0
-        turn_d = 0
-        order = 0
+        done = np.int64(0)
+        ia = np.int64(0)
+        turn_p = np.int64(0)
+        turn_d = np.int64(0)
+        order = np.int64(0)
         t = 0.0
         while done < n:
             e = winner[1]
@@ -430,7 +415,7 @@ def _build(source_key: int) -> Any:
             if e == 0:  # ---- arrival
                 i = ia
                 ia += 1
-                tree_set(times, winner, leaves, 0, arr[ia] if ia < released else INF)
+                tree_set(times, winner, leaves, np.int64(0), arr[ia] if ia < released else INF)
                 if par.impatient:  # those who have left must not count in routing
                     for p in range(P):
                         done += leave(
@@ -496,12 +481,8 @@ def _build(source_key: int) -> Any:
                         ttft[i] = t - arr[i]
                         if out[i] == 1:
                             end[i] = t
-                            if par.recorded:
-                                if not spread(
-                                    series, SERIES * p + 3, par.width_s, pfloat[KV_SINCE, p], t, kvp[p], kvp[p]
-                                ):
-                                    return SERIES_FULL
-                                pfloat[KV_SINCE, p] = t
+                            if par.recorded and not record_kv(p, t, kvp[p], par.width_s, pfloat, series):
+                                return SERIES_FULL
                             kvp[p] -= plen[i]
                             psum[p, 3] += plen[i] * max(t, from_s)
                             done += 1
@@ -556,7 +537,7 @@ def _build(source_key: int) -> Any:
                     share[0] -= 1
                     flows[k] = flows[int(share[0])]
                     left[k] = left[int(share[0])]
-                    p = pin[i]
+                    p = np.int64(pin[i])
                     pint[LBUSY, p] -= 1
                     dint[IBUSY, din[i]] -= 1
                     share_plan(par, share, flows, left, speed, pin, din, pint, dint, times, winner)
@@ -568,7 +549,7 @@ def _build(source_key: int) -> Any:
                     pfloat[LIDLE, p] = t
                     tree_set(times, winner, leaves, e, INF)
                     if par.ingress:
-                        d = din[i]
+                        d = np.int64(din[i])
                         dint[IBUSY, d] = 0
                         other = dint[IQH, d]
                         if other >= 0:
@@ -578,16 +559,12 @@ def _build(source_key: int) -> Any:
                     if lh[p] >= 0:
                         start_transfer(p, t, par, plen, din, pint, pfloat, dint, psum, times, winner)
                 transfer[i] = t - transfer[i]
-                if par.recorded:
-                    if not spread(
-                        series, SERIES * p + 3, par.width_s, pfloat[KV_SINCE, p], t, kvp[p], kvp[p]
-                    ):
-                        return SERIES_FULL
-                    pfloat[KV_SINCE, p] = t
+                if par.recorded and not record_kv(p, t, kvp[p], par.width_s, pfloat, series):
+                    return SERIES_FULL
                 kvp[p] -= plen[i]
                 psum[p, 3] += plen[i] * max(t, from_s)
                 ptry = p
-                d = din[i]
+                d = np.int64(din[i])
                 nxt[i] = -1
                 if not par.push:
                     if rh[d] < 0:
@@ -627,13 +604,10 @@ def _build(source_key: int) -> Any:
                             grown = k * b * per_step / block
                         dsum[d, 6] -= grown * max(0.5 * (t0 + t), from_s)
                     if par.recorded:
-                        c0 = SERIES * (P + d)
-                        rate = b * k * per_step / (t - t0) if t > t0 else 0.0
-                        fine = spread(series, c0, par.width_s, t0, t, 1.0, 1.0)
-                        fine &= spread(series, c0 + 1, par.width_s, t0, t, float(b), float(b))
-                        fine &= spread(series, c0 + 2, par.width_s, t0, t, rate, rate)
-                        fine &= spread(series, c0 + 3, par.width_s, t0, t, used[d], used[d] + grown)
-                        if not fine:
+                        made = b * k * per_step
+                        if not record_span(
+                            series, SERIES * (P + d), par.width_s, t0, t, float(b), made, used[d], used[d] + grown
+                        ):
                             return SERIES_FULL
                     used[d] += grown
                     if t0 >= from_s:
@@ -895,14 +869,9 @@ def _build(source_key: int) -> Any:
                 psum[p, 1] += max(repeat, 1)
                 psum[p, 2] += tokens
             if par.recorded:
-                c0 = SERIES * p
-                span = max(work_s, 1e-12)
-                fine = spread(series, c0, par.width_s, t, t + work_s, 1.0, 1.0)
-                fine &= spread(series, c0 + 1, par.width_s, t, t + work_s, float(touched), float(touched))
-                fine &= spread(series, c0 + 2, par.width_s, t, t + work_s, tokens / span, tokens / span)
-                fine &= spread(series, c0 + 3, par.width_s, pfloat[KV_SINCE, p], t, held_kv, held_kv)
-                pfloat[KV_SINCE, p] = t
-                if not fine:
+                if not record_span(
+                    series, SERIES * p, par.width_s, t, t + work_s, float(touched), float(tokens), 0.0, 0.0
+                ) or not record_kv(p, t, held_kv, par.width_s, pfloat, series):
                     return SERIES_FULL
             slot = o
             if par.stages > 1:

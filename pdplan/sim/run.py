@@ -198,6 +198,7 @@ def _run_pd(
 
     arrival = requests.arrival_s
     users = min(requests.users, n)
+    shared, recorded = link.sharing == "shared", kept.interval_s is not None
     if users:
         arrival = np.full(n, config.overhead_s)
     stages = pre.pipeline_stages
@@ -205,7 +206,7 @@ def _run_pd(
     nominal = min(link.bytes_per_s, link.ingress_bytes_per_s)
     impatient = requests.patience_s is not None or math.isfinite(pre.patience_s)
     patience = requests.patience_s if requests.patience_s is not None else np.array([pre.patience_s])
-    par = kernel.PdParameters(
+    numbers: dict[str, Any] = dict(
         n=n,
         prefills=P,
         decodes=D,
@@ -224,7 +225,7 @@ def _run_pd(
         has_cached=requests.cached_tokens is not None,
         link_s=float(link.startup_s),
         link_token_s=float(link.seconds_per_token),
-        shared=link.sharing == "shared",
+        shared=shared,
         speed_e=1.0 if math.isinf(nominal) else link.bytes_per_s / nominal,
         speed_i=1.0 if math.isinf(nominal) else link.ingress_bytes_per_s / nominal,
         ingress=math.isfinite(link.ingress_bytes_per_s),
@@ -241,7 +242,7 @@ def _run_pd(
         admit_d=float(dec.memory.blocks * (1.0 - dec.memory.watermark)) if finite else math.inf,
         grow=grow,
         from_s=float(kept.from_s),
-        recorded=kept.interval_s is not None,
+        recorded=recorded,
         width_s=float(kept.interval_s or 1.0),
     )
     status = np.zeros(n, dtype=np.int8)
@@ -254,13 +255,13 @@ def _run_pd(
     pint[kernel.FREE] = 1
     dint = _state(kernel.DECODE_INTS, D, kernel.DECODE_HEADS)
     psum, dsum = np.zeros((P, kernel.PREFILL_SUMS)), np.zeros((D, kernel.DECODE_SUMS))
-    flows = n if par.shared else 1
+    flows = n if shared else 1
     batch_s = np.zeros(dec.max_batch + 1)
     histogram = np.zeros(core.ITL_BINS, dtype=np.int64)
-    series = np.zeros((capacity if par.recorded else 2, kernel.SERIES * (P + D)))
+    series = np.zeros((capacity if recorded else 2, kernel.SERIES * (P + D)))
     cached = requests.cached_tokens if requests.cached_tokens is not None else _NONE_I4
     until = kernel.run_pd(
-        par, prefill_times(table), prefill_times(again), rows.node, rows.level, rows.slope,
+        record(kernel.PARAMETERS, numbers), prefill_times(table), prefill_times(again), rows.node, rows.level, rows.slope,
         arrival, prompt, output, cached, patience,
         routing_draws(pre.router, n, seed, 0), routing_draws(dec.router, n, seed, 1),
         status, queue, prefill, transfer, admission, ttft, tpot, itl, end, nxt, pin, din, rem, seq,
@@ -282,11 +283,21 @@ def _run_pd(
     return RawRun(
         status, arrival, prompt, output, class_ids(requests), queue, prefill, transfer, admission, ttft, tpot,
         itl, end, pin, din, PrefillUse(*psum.T.copy()), DecodeUse(*dsum.T.copy()), batch_s, edges, counts,
-        _series(series, kept, until, P, block) if par.recorded else None, kept.from_s, float(until),
+        _series(series, kept, until, P, block) if recorded else None, kept.from_s, float(until),
     )  # fmt: skip
 
 
 ROUTERS_CODE = {name: code for code, name in enumerate(ROUTERS)}
+
+
+def record(dtype: Any, numbers: dict[str, Any]) -> Any:
+    """Pack the numbers of a run into a kernel's record."""
+    packed = np.zeros(1, dtype=dtype)
+    for name in dtype.names:
+        packed[name] = numbers.pop(name)
+    if numbers:
+        raise RuntimeError(f"the kernel does not know {sorted(numbers)}")
+    return packed
 
 
 def _state(rows: int, columns: int, heads: tuple[int, ...]) -> Any:
