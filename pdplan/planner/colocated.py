@@ -228,7 +228,7 @@ def _class_plan(fleet: ColocatedFleet, traffic: ClassTraffic) -> ClassPlan:
         tpot_s = station.mean_tpot_s
         itl_q = {p: float(station.itl_quantile_s(p)) for p in asked}
         floor = dict.fromkeys(asked, tpot_s)
-        rows["tpot"] = Latency("tpot", tpot_s, itl_q, floor, itl_q, Trust.BOUNDED)
+        rows["tpot"] = Latency("tpot", tpot_s, itl_q, floor, itl_q, station.trust)
         rows["itl"] = Latency("itl", station.itl.mean, itl_q, itl_q, itl_q, station.trust)
         e2e = e2e_law(law, fleet._outputs(demand), tpot_s)
     e2e_q = {p: float(e2e.quantile_s(p)) for p in asked}

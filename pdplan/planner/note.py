@@ -12,6 +12,7 @@ from pdplan.planner.result import ClassPlan, Colocated, Fleet, Objective, PoolPl
 if TYPE_CHECKING:
     from pdplan.planner.answer import Plan
     from pdplan.planner.benchmark import BenchmarkArithmetic
+    from pdplan.planner.validate import Validation
     from pdplan.planner.verdict import ClassVerdict
     from pdplan.planner.verdicts import SplitReport
 
@@ -69,6 +70,31 @@ def split_note(report: SplitReport, *, width: int) -> str:
         lines += [*_verdict(verdict, width), ""]
         lines += [*_ledger(verdict, width), ""]
     return "\n".join(lines).rstrip()
+
+
+def validation_note(validation: Validation, *, width: int) -> str:
+    """Return the text of a validation."""
+    from pdplan.planner.validate import validation_rows
+
+    head = (
+        f"{validation.fleet.label}: {validation.requests:,} simulated requests, seed {validation.seed}, "
+        f"{validation.left_out:,} left out as warm-up"
+    )
+    verdicts = [r.verdict for r in validation.rows]
+    tail = (
+        f"{verdicts.count('agrees')} agree, {verdicts.count('disagrees')} disagree, "
+        f"{verdicts.count('not enough data')} have not enough data. "
+    )
+    tail += (
+        "No formula fails its trust."
+        if validation
+        else "Failed: " + ", ".join(r.quantity for r in validation.contradicted) + "."
+    )
+    rows = validation_rows(validation)
+    if width < 110:
+        rows = [(*row[:3], *row[4:]) for row in rows]
+    right = (1, 2, 3, 4) if width >= 110 else (1, 2, 3)
+    return "\n".join([*_wrap(head, width), "", *table(rows, right=right, indent=""), "", *_wrap(tail, width)])
 
 
 # ---------------------------------------------------------------- blocks

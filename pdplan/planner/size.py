@@ -66,7 +66,7 @@ def plan(scenario: Scenario) -> Plan:
         verdicts=verdicts,
         considered=len(problem.options("prefill")) * len(problem.options("decode")),
         defaults=defaults_used(problem),
-        stated=judge_stated(search, best),
+        stated=judge_stated(search),
         benchmark=benchmark,
         rejected=tuple(
             f"{r.role} TP{r.tp}{f' PP{r.pp}' if r.pp > 1 else ''}: {r.why}"
@@ -85,18 +85,18 @@ def find(search: Search) -> Candidate:
         raise explain_infeasible(search, error) from None
 
 
-def judge_stated(search: Search, best: Candidate) -> Fleet | None:
+def judge_stated(search: Search) -> Fleet | None:
     """Judge the fleet that the scenario states, if any and if it is stable."""
     stated = search.problem.scenario.fleet
     if stated is None:
         return None
     try:
-        return judge(_stated_fleet(search, stated.prefill, stated.decode, best))
+        return judge(stated_fleet(search, stated.prefill, stated.decode))
     except UnstableError:
         return None
 
 
-def _stated_fleet(search: Search, prefill: FixedPool, decode: FixedPool, best: Candidate) -> Disaggregated:
+def stated_fleet(search: Search, prefill: FixedPool, decode: FixedPool) -> Disaggregated:
     """Pick the instance kinds by their parallelism; a stated TP that was not among those tried is refused."""
     picked = []
     for role, pool in (("prefill", prefill), ("decode", decode)):

@@ -291,32 +291,35 @@ class LinkSide:
 
     @cached_property
     def wait(self) -> Delay:
-        """Law of the wait for the link: that of the busier end as M/G/1 (approximate).
+        """Law of the wait for the link (approximate): for its companions of the same step, and for others.
 
-        None where one prefill instance feeds a link that is free again before its next prefill ends.
-        A wait too short to matter is taken at its mean.
+        Others: the busier end as M/G/1, which one instance that prefills prompts one at a time never meets
+        if its transfers are shorter than its prefills. A wait too short to matter is taken at its mean.
         """
         mix = self.problem.demand
         transfer, prefill = self.transfer_s(mix), self.prefill.prefill_s(mix)
-        if self.prefill.count == 1 and link_never_queues(transfer, prefill):
+        companions = 0.0 if self.prefill.idle else self.prefill.station.companions
+        within = 0.5 * companions * mix.mean(transfer)
+        if self.prefill.count == 1 and companions == 0 and link_never_queues(transfer, prefill):
             return Constant(0.0)
         ends = min(self.prefill.count, self.decode.count)
         queue = link_wait(mix.arrival_rate / ends, transfer, mix.weight)
         if queue.mean_wait_s < NEGLIGIBLE_WAIT * mix.mean(prefill):
-            return Constant(queue.mean_wait_s, Trust.APPROXIMATE)
-        return ApproximateWait(queue)
+            return Constant(within + queue.mean_wait_s, Trust.APPROXIMATE)
+        return ApproximateWait(queue, within)
 
 
 @dataclass(frozen=True, slots=True)
 class ApproximateWait:
-    """A waiting law used where its arrivals are only roughly Poisson."""
+    """A waiting law used where its arrivals are only roughly Poisson, after a fixed wait."""
 
     law: Any
+    before_s: float
 
     @property
     def mean_s(self) -> float:
         """Mean wait [s]."""
-        return float(self.law.mean_wait_s)
+        return self.before_s + float(self.law.mean_wait_s)
 
     @property
     def trust(self) -> Trust:
@@ -325,8 +328,9 @@ class ApproximateWait:
 
     def sf(self, t: Any) -> Any:
         """P(wait > t)."""
-        return self.law.wait_sf(t)
+        later = np.asarray(t, dtype=float) - self.before_s
+        return np.where(later < 0, 1.0, self.law.wait_sf(np.maximum(later, 0.0)))
 
     def high_s(self, tail: float) -> float:
         """Return the (1 - tail)-quantile [s]."""
-        return float(self.law.wait_quantile_s(1.0 - tail))
+        return self.before_s + float(self.law.wait_quantile_s(1.0 - tail))

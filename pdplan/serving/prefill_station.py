@@ -189,11 +189,29 @@ class PrefillStation:
             return mm1_law(self.router, self.arrival_rate, self.service.mean_s, self.instances)
         if self.discipline == "one_at_a_time":
             return one_at_a_time_law(self.router, self.arrival_rate, self.service, self.instances)
+        return batched_law(self.router, self._batching, self.service, self.instances)
+
+    @cached_property
+    def _batching(self) -> BatchedWait:
+        """One batching instance under random routing."""
         rate = self.arrival_rate / self.instances
-        alone = BatchedWait(
-            rate, self._new_tokens, self.mix.weight, self.max_batch_tokens, self._batch_step_s
-        )
-        return batched_law(self.router, alone, self.service, self.instances)
+        return BatchedWait(rate, self._new_tokens, self.mix.weight, self.max_batch_tokens, self._batch_step_s)
+
+    @cached_property
+    def companions(self) -> float:
+        """Mean number of other prompts that end their prefill in the same step as a given one [-].
+
+        They send their KV at one moment. A token's step carries E Q^2 / E Q tokens (Q: tokens of a step), of
+        which E n^2 / E n are its own prompt's.
+        """
+        if self.discipline != "batched":
+            return 0.0
+        chain = self._batching.chain
+        tokens = np.arange(chain.carried_pmf.size) * chain.unit_tokens
+        step = float(chain.carried_pmf @ tokens**2) / float(chain.carried_pmf @ tokens)
+        new, weight = self._new_tokens, self.mix.weight
+        own = float(weight @ new**2) / float(weight @ new)
+        return max(0.0, step - own) / float(weight @ new)
 
     @property
     def mean_wait_s(self) -> float:
