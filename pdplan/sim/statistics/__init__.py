@@ -11,7 +11,12 @@ from pdplan.sim.statistics.batch_means import (
 )
 from pdplan.sim.statistics.control_variate import controlled_mean, fast_server_control, lindley_waits
 from pdplan.sim.statistics.holm import holm_levels, holm_rejects
-from pdplan.sim.statistics.quantiles import QuantileEstimate, exceedance_test, quantile_estimate
+from pdplan.sim.statistics.quantiles import (
+    QuantileEstimate,
+    exceedance_test,
+    quantile_estimate,
+    quantile_estimates,
+)
 from pdplan.sim.statistics.sequential import SequentialEstimate, double_until
 from pdplan.sim.statistics.warmup import Warmup, mser5
 
@@ -36,6 +41,7 @@ __all__ = [
     "mean_estimate",
     "mser5",
     "quantile_estimate",
+    "quantile_estimates",
     "ratio_estimate",
     "replication_estimate",
 ]

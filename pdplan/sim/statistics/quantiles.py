@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -104,8 +105,26 @@ def quantile_estimate(values: Array, p: float, batches: int = BATCHES) -> Quanti
     >>> low < 4.605 < high
     True
     """
-    require_fraction("p", p, open_low=True, open_high=True)
+    return quantile_estimates(values, (p,), batches)[0]
+
+
+def quantile_estimates(
+    values: Array, ps: Sequence[float], batches: int = BATCHES
+) -> tuple[QuantileEstimate, ...]:
+    """Return several quantiles of one sequence, sorting it once.
+
+    Examples
+    --------
+    >>> [q.estimate for q in quantile_estimates(np.arange(1.0, 101.0), (0.5, 0.9))]
+    [50.0, 90.0]
+    """
     ordered = np.sort(values)
+    return tuple(_quantile(values, ordered, p, batches) for p in ps)
+
+
+def _quantile(values: Array, ordered: Array, p: float, batches: int) -> QuantileEstimate:
+    """Estimate one quantile from the values in order of arrival and in order of size."""
+    require_fraction("p", p, open_low=True, open_high=True)
     n = ordered.size
     place = max(0, math.ceil(p * n) - 1)
     at = float(ordered[place])
