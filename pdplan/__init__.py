@@ -9,10 +9,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pdplan._version import __version__
+from pdplan.lazy import exports
 
 if TYPE_CHECKING:
     from pdplan.errors import InfeasibleError, InputError, PdplanError
@@ -36,29 +36,19 @@ __all__ = [
     "split",
 ]
 
-#: public name -> module that has it; imported when first used, so that ``import pdplan`` costs nothing
-_HOME = {
-    "InfeasibleError": "pdplan.errors",
-    "InfeasiblePlanError": "pdplan.planner",
-    "InputError": "pdplan.errors",
-    "PdplanError": "pdplan.errors",
-    "Plan": "pdplan.planner",
-    "Scenario": "pdplan.spec.scenario",
-    "SplitReport": "pdplan.planner",
-    "Trust": "pdplan.trust",
-    "builtin_scenario": "pdplan.spec.builtin",
-    "plan": "pdplan.planner",
-    "split": "pdplan.planner",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'pdplan' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "InfeasibleError": "pdplan.errors",
+        "InfeasiblePlanError": "pdplan.planner",
+        "InputError": "pdplan.errors",
+        "PdplanError": "pdplan.errors",
+        "Plan": "pdplan.planner",
+        "Scenario": "pdplan.spec.scenario",
+        "SplitReport": "pdplan.planner",
+        "Trust": "pdplan.trust",
+        "builtin_scenario": "pdplan.spec.builtin",
+        "plan": "pdplan.planner",
+        "split": "pdplan.planner",
+    },
+)

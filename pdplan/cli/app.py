@@ -191,6 +191,8 @@ def schema() -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line; exits with 0, 1 (an honest no), 2 (bad input) or 3 (a bug in pdplan)."""
+    # Matrices here are small: BLAS threads cost more than they bring (must be said before numpy loads).
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(guarded(lambda: app(args=argv, prog_name="pdplan", standalone_mode=False)))
 
 

@@ -58,32 +58,31 @@ class ColocatedFleet:
 
     def bounds(self, demand: ClassDemand, target: Target) -> tuple[float, float]:
         """Lower and upper value of the statistic that a target names [s]."""
+        return self.bound(demand, target, 0), self.bound(demand, target, 1)
+
+    def bound(self, demand: ClassDemand, target: Target, end: int) -> float:
+        """Lower (0) or upper (1) end of the statistic that a target names [s]; only TPOT and E2E have two."""
         p = target.probability
         if target.metric == "ttft":
             law = self.ttft(demand)
-            value = law.mean_s if p is None else float(law.quantile_s(p))
-            return value, value
+            return law.mean_s if p is None else float(law.quantile_s(p))
         if target.metric == "itl":
-            value = self.station.itl.mean if p is None else float(self.station.itl_quantile_s(p))
-            return value, value
-        low, high = self.tpot_bounds(p)
+            return self.station.itl.mean if p is None else float(self.station.itl_quantile_s(p))
+        tpot = self.tpot_end(p, end)
         if target.metric == "tpot":
-            return low, high
-        ends = []
-        for tpot_s in (low, high):
-            law = e2e_law(self.ttft(demand), self._outputs(demand), tpot_s)
-            ends.append(law.mean_s if p is None else float(law.quantile_s(p)))
-        return ends[0], ends[1]
+            return tpot
+        law = e2e_law(self.ttft(demand), self._outputs(demand), tpot)
+        return law.mean_s if p is None else float(law.quantile_s(p))
 
     def _outputs(self, demand: ClassDemand) -> Array:
         """Output tokens at the atoms of the class's TTFT law (its own atoms are in units of the chain)."""
         return np.full_like(self.ttft(demand).weight, demand.mean_output_tokens)
 
-    def tpot_bounds(self, p: float | None) -> tuple[float, float]:
-        """Bracket of TPOT: the mean, and the ITL law at the same p [s]."""
-        if p is None:
-            return self.station.mean_tpot_s, self.station.mean_tpot_s
-        return self.station.tpot_quantile_bounds_s(p)
+    def tpot_end(self, p: float | None, end: int) -> float:
+        """End of the bracket of TPOT: the mean, or the ITL law at the same p [s]."""
+        if p is None or end == 0:
+            return self.station.mean_tpot_s
+        return self.station.tpot_quantile_bounds_s(p)[1]
 
     def meets(self, *, end: int) -> bool:
         """Whether every objective is met, judging brackets by their lower (0) or upper (1) end."""
@@ -104,10 +103,16 @@ class ColocatedFleet:
     def _meets_class(self, traffic: ClassTraffic, end: int) -> bool:
         """Whether one class is served, TPOT and ITL first (TTFT takes longest)."""
         order = sorted(traffic.slo.targets, key=lambda t: t.metric in ("ttft", "e2e"))
-        if any(self.bounds(traffic.demand, target)[end] > target.limit_s for target in order):
+        if not all(self._within(traffic.demand, target, end) for target in order):
             return False
         joint = traffic.slo.joint
         return joint is None or self.joint(traffic, end) >= joint.attainment
+
+    def _within(self, demand: ClassDemand, target: Target, end: int) -> bool:
+        """Whether one target is met at one end of its bracket."""
+        if target.metric == "ttft" and target.probability is not None:
+            return float(self.ttft(demand).sf(target.limit_s)) <= 1.0 - target.probability
+        return self.bound(demand, target, end) <= target.limit_s
 
     @property
     def _loosest_tpot(self) -> float:
@@ -207,7 +212,7 @@ def _why_not(problem: Problem, options: list[InstanceOption]) -> str:
             reached = []
             for option in options:
                 try:
-                    reached.append(ColocatedFleet(problem, option, 100_000).bounds(traffic.demand, target)[0])
+                    reached.append(ColocatedFleet(problem, option, 100_000).bound(traffic.demand, target, 0))
                 except (UnstableError, InfeasibleError):
                     continue
             if reached and min(reached) > target.limit_s:

@@ -15,6 +15,9 @@ from pdplan.planner.search import Candidate, Search
 #: Relative precision of the fractional counts.
 PRECISION = 2e-3
 
+#: An excess this close to 0 is the root: 1% of a tail probability is about 0.1% of the load.
+CLOSE = 1e-2
+
 
 def fractional_need(search: Search, best: Candidate, fleet: Disaggregated) -> Need:
     """Instances bought, times the demand over the largest demand they carry within the objectives.
@@ -76,17 +79,20 @@ def _largest_scale(excess_at: Callable[[float], float], full: float) -> float:
     f_low, f_high = _guarded(excess_at, low), _guarded(excess_at, high)
     if f_high <= 0:
         return full
+    # Illinois: regula falsi that halves the weight of an end that stays.
     for _ in range(30):
         if high - low <= PRECISION * low:
             break
-        # Regula falsi where both ends are finite, kept off the ends (Illinois would need one more state).
-        share = f_low / (f_low - f_high) if math.isfinite(f_low) and math.isfinite(f_high) else 0.5
-        middle = low + (high - low) * min(max(share, 0.1), 0.9)
+        finite = math.isfinite(f_low) and math.isfinite(f_high)
+        share = f_low / (f_low - f_high) if finite else 0.5
+        middle = low + (high - low) * min(max(share, 0.02), 0.98)
         f = _guarded(excess_at, middle)
         if f <= 0:
-            low, f_low = middle, f
+            low, f_low, f_high = middle, f, f_high / 2
         else:
-            high, f_high = middle, f
+            high, f_high, f_low = middle, f, f_low / 2
+        if abs(f) < CLOSE:
+            return middle
     return low
 
 

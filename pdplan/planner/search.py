@@ -201,6 +201,8 @@ class Search:
     ) -> Candidate | None:
         """Improve on ``best`` with instances of these two kinds."""
         start = decode_count
+        if best is not None and Candidate(prefill, stable_count, decode, start).order >= best.order:
+            return best
         if not self.reachable(prefill, decode, start):
             found = smallest_up_to(lambda n: self.reachable(prefill, decode, n), start + 1)
             if found is None:

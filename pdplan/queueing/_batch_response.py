@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
+from pdplan import special
 from pdplan.queueing.lattice import LatticeLaw
 from pdplan.trust import Trust
 

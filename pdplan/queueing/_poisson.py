@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+
+from pdplan import special
 
 Array = NDArray[np.float64]
 

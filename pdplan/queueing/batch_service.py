@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
+from pdplan import special
 from pdplan.checks import require_positive, require_stable
 from pdplan.errors import InputError, UnsupportedError
 from pdplan.queueing._batch_response import StepsMet, batch_response

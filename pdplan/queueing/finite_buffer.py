@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
+from pdplan import special
 from pdplan.checks import require_positive
 from pdplan.errors import InputError
 from pdplan.queueing._roots import invert_decreasing

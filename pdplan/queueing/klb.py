@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
+from pdplan import special
 from pdplan.checks import require_positive, require_stable
 from pdplan.queueing.base import LittleMixin, each_p, each_t
 from pdplan.trust import Trust

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
+from pdplan import special
 from pdplan.checks import require_positive
 from pdplan.errors import InputError
 from pdplan.queueing.service import ServiceLaw

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from pdplan.serving.batch_law import capped_pmf, uncapped_pmf
 from pdplan.serving.context_spectrum import KvEffect, kv_effect
 from pdplan.serving.decode_step import StepTime
 from pdplan.serving.decode_work import DecodeWork
 from pdplan.serving.discrete_law import DiscreteLaw
+from pdplan.serving.gamma_law import gamma_quantile
 
 Array = NDArray[np.float64]
 
@@ -144,5 +144,5 @@ def itl_with_kv(
 def _gamma_points(mean: float, deviation: float, points: int = 64) -> Array:
     """Equally likely values of a gamma law, scaled to its mean."""
     shape = (mean / deviation) ** 2
-    values = np.asarray(special.gammaincinv(shape, (np.arange(points) + 0.5) / points))
+    values = np.asarray(gamma_quantile(shape, (np.arange(points) + 0.5) / points))
     return np.asarray(values * (mean / values.mean()))

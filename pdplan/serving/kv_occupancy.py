@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import gammaincc, gammaincinv
 
 from pdplan.checks import require_fraction, require_positive
+from pdplan.serving.gamma_law import gamma_quantile, gamma_sf
 from pdplan.trust import Trust
 
 
@@ -55,11 +55,11 @@ class KvOccupancy:
         x = np.asarray(tokens, dtype=float)
         if self.var_tokens == 0:
             return np.where(x < self.mean_tokens, 1.0, 0.0)
-        return gammaincc(self._shape, np.maximum(0.0, x) * self._shape / self.mean_tokens)
+        return gamma_sf(self._shape, x * self._shape / self.mean_tokens)
 
     def quantile(self, p: Any) -> Any:
         """p-quantile [tok]."""
         require_fraction("p", p, open_high=True)
         if self.var_tokens == 0:
             return np.full_like(np.asarray(p, dtype=float), self.mean_tokens)
-        return gammaincinv(self._shape, np.asarray(p, dtype=float)) * self.mean_tokens / self._shape
+        return gamma_quantile(self._shape, p) * self.mean_tokens / self._shape

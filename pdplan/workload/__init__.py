@@ -1,32 +1,39 @@
 """What arrives: length laws, joint lengths, arrival processes, traces and their statistics."""
 
-from pdplan.workload.arrivals import (
-    ArrivalProcess,
-    GammaArrivals,
-    ModulatedArrivals,
-    PoissonArrivals,
-    TraceArrivals,
-)
-from pdplan.workload.generate import Requests, generate_requests
-from pdplan.workload.joint import JointLengths, joint_from_pairs, joint_lengths
-from pdplan.workload.law import LengthLaw
-from pdplan.workload.lengths import length_law
-from pdplan.workload.parametric import GeometricLaw, LognormalLaw
-from pdplan.workload.percentiles import percentile_law
-from pdplan.workload.prefix import PrefixReuse, prefix_reuse
-from pdplan.workload.statistics import (
-    ArrivalStatistics,
-    LengthStatistics,
-    TraceStatistics,
-    arrival_statistics,
-    describe_trace,
-    length_statistics,
-)
-from pdplan.workload.strata import Atoms, law_atoms
-from pdplan.workload.table_law import TableLaw, constant_law, quantile_table_law, sample_law, uniform_law
-from pdplan.workload.ticks import Clock, detect_tick, spread_ticks
-from pdplan.workload.traces import Trace, read_trace
-from pdplan.workload.workload import Workload
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pdplan.lazy import exports
+
+if TYPE_CHECKING:
+    from pdplan.workload.arrivals import (
+        ArrivalProcess,
+        GammaArrivals,
+        ModulatedArrivals,
+        PoissonArrivals,
+        TraceArrivals,
+    )
+    from pdplan.workload.generate import Requests, generate_requests
+    from pdplan.workload.joint import JointLengths, joint_from_pairs, joint_lengths
+    from pdplan.workload.law import LengthLaw
+    from pdplan.workload.lengths import length_law
+    from pdplan.workload.parametric import GeometricLaw, LognormalLaw
+    from pdplan.workload.percentiles import percentile_law
+    from pdplan.workload.prefix import PrefixReuse, prefix_reuse
+    from pdplan.workload.statistics import (
+        ArrivalStatistics,
+        LengthStatistics,
+        TraceStatistics,
+        arrival_statistics,
+        describe_trace,
+        length_statistics,
+    )
+    from pdplan.workload.strata import Atoms, law_atoms
+    from pdplan.workload.table_law import TableLaw, constant_law, quantile_table_law, sample_law, uniform_law
+    from pdplan.workload.ticks import Clock, detect_tick, spread_ticks
+    from pdplan.workload.traces import Trace, read_trace
+    from pdplan.workload.workload import Workload
 
 __all__ = [
     "ArrivalProcess",
@@ -66,3 +73,45 @@ __all__ = [
     "spread_ticks",
     "uniform_law",
 ]
+
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "ArrivalProcess": "pdplan.workload.arrivals",
+        "ArrivalStatistics": "pdplan.workload.statistics",
+        "Atoms": "pdplan.workload.strata",
+        "Clock": "pdplan.workload.ticks",
+        "GammaArrivals": "pdplan.workload.arrivals",
+        "GeometricLaw": "pdplan.workload.parametric",
+        "JointLengths": "pdplan.workload.joint",
+        "LengthLaw": "pdplan.workload.law",
+        "LengthStatistics": "pdplan.workload.statistics",
+        "LognormalLaw": "pdplan.workload.parametric",
+        "ModulatedArrivals": "pdplan.workload.arrivals",
+        "PoissonArrivals": "pdplan.workload.arrivals",
+        "PrefixReuse": "pdplan.workload.prefix",
+        "Requests": "pdplan.workload.generate",
+        "TableLaw": "pdplan.workload.table_law",
+        "Trace": "pdplan.workload.traces",
+        "TraceArrivals": "pdplan.workload.arrivals",
+        "TraceStatistics": "pdplan.workload.statistics",
+        "Workload": "pdplan.workload.workload",
+        "arrival_statistics": "pdplan.workload.statistics",
+        "constant_law": "pdplan.workload.table_law",
+        "describe_trace": "pdplan.workload.statistics",
+        "detect_tick": "pdplan.workload.ticks",
+        "generate_requests": "pdplan.workload.generate",
+        "joint_from_pairs": "pdplan.workload.joint",
+        "joint_lengths": "pdplan.workload.joint",
+        "law_atoms": "pdplan.workload.strata",
+        "length_law": "pdplan.workload.lengths",
+        "length_statistics": "pdplan.workload.statistics",
+        "percentile_law": "pdplan.workload.percentiles",
+        "prefix_reuse": "pdplan.workload.prefix",
+        "quantile_table_law": "pdplan.workload.table_law",
+        "read_trace": "pdplan.workload.traces",
+        "sample_law": "pdplan.workload.table_law",
+        "spread_ticks": "pdplan.workload.ticks",
+        "uniform_law": "pdplan.workload.table_law",
+    },
+)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from pdplan.errors import InputError
+from pdplan.normal import ndtr, ndtri
 from pdplan.workload._roots import bracketed_root
 from pdplan.workload.law import Array
 from pdplan.workload.strata import Atoms

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
+from pdplan import special
 from pdplan.checks import require_positive
 from pdplan.errors import InputError, UnsupportedError
 from pdplan.workload.arrivals import (
@@ -102,8 +102,8 @@ def generate_requests(workload: Workload, arrivals: ArrivalProcess, requests: in
     top = 1.0 - 1e-15  # a law without a largest value has no quantile at 1
     return Requests(
         times,
-        _whole(workload.prompt.quantile(np.minimum(ndtr(first), top))),
-        _whole(workload.output.quantile(np.minimum(ndtr(second), top))),
+        _whole(workload.prompt.quantile(np.minimum(special.ndtr(first), top))),
+        _whole(workload.output.quantile(np.minimum(special.ndtr(second), top))),
     )
 
 

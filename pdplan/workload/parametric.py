@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from pdplan.checks import require_fraction, require_positive
 from pdplan.errors import InputError
+from pdplan.normal import ndtr, ndtri
 from pdplan.workload.law import MAX_TOKENS, Array, require_tokens
 
 #: Widest lognormal taken: SCV e^4 - 1 = 54, where single requests of millions of tokens make up the mean.

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from pdplan.errors import InputError
+from pdplan.normal import ndtr, ndtri
 from pdplan.workload._roots import bracketed_root
 from pdplan.workload.law import MAX_TOKENS, MIN_TOKENS, Array
 from pdplan.workload.table_law import TableLaw
