@@ -10,7 +10,6 @@ from pdplan.planner.benchmark import benchmark_arithmetic
 from pdplan.planner.binding import binding_of
 from pdplan.planner.colocated import size_colocated
 from pdplan.planner.defaults import defaults_used
-from pdplan.planner.derive import derivations_of
 from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.infeasible import explain_infeasible
 from pdplan.planner.judge import judge
@@ -20,6 +19,7 @@ from pdplan.planner.result import Fleet
 from pdplan.planner.search import Candidate, Search
 from pdplan.planner.verdicts import class_verdict, split_problem
 from pdplan.spec.scenario import FixedPool, Scenario
+from pdplan.symbolic import Derivation
 
 
 def plan(scenario: Scenario) -> Plan:
@@ -73,8 +73,15 @@ def plan(scenario: Scenario) -> Plan:
             for role in ("prefill", "decode")
             for r in problem.rejected(role)
         ),
-        derive=partial(derivations_of, chosen, fleet),
+        derive=partial(_derivations, chosen, fleet),
     )
+
+
+def _derivations(chosen: Disaggregated, fleet: Fleet) -> tuple[Derivation, ...]:
+    """Gather the working; imported when asked for, since most plans are only read."""
+    from pdplan.planner.derive import derivations_of
+
+    return derivations_of(chosen, fleet)
 
 
 def find(search: Search) -> Candidate:

@@ -13,7 +13,7 @@ from pdplan.serving.demand import ClassDemand
 from pdplan.spec.catalog import catalog_document
 from pdplan.spec.scenario import RequestClass, Scenario
 from pdplan.spec.slo import Slo
-from pdplan.workload import JointLengths, Workload, joint_from_pairs, joint_lengths, length_law, read_trace
+from pdplan.workload import JointLengths, Workload, joint_from_pairs, joint_lengths, length_law
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,5 +111,7 @@ def _from_trace(scenario: Scenario, c: RequestClass) -> tuple[JointLengths, str]
         )
     name = str(files.pop())
     folder = Path(scenario.origin.source).parent
+    from pdplan.workload import read_trace
+
     trace = read_trace(folder / name)
     return joint_from_pairs(trace.prompt_tokens, trace.output_tokens), name

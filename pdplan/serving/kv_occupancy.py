@@ -28,9 +28,9 @@ class KvOccupancy:
 
     Examples
     --------
-    >>> kv = KvOccupancy(1000.0, 250000.0)
-    >>> round(float(kv.quantile(0.99)), 1)
-    2511.3
+    >>> kv = KvOccupancy(1000.0, 25000.0)
+    >>> round(float(kv.quantile(0.99)))
+    1404
     """
 
     mean_tokens: float

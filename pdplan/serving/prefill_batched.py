@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from pdplan import queueing
 from pdplan.checks import require_fraction, require_positive
 from pdplan.queueing.base import each_p
-from pdplan.queueing.klb import klb_mean_wait_s
 from pdplan.queueing.mg1 import mg1_mean_wait_s
-from pdplan.queueing.mgc import MGc
 from pdplan.queueing.service import Atoms
 from pdplan.serving.chain_ttft import FinishDelay, finish_delay
 from pdplan.serving.prefill_bounds import decay_rate
@@ -194,9 +193,9 @@ def router_gain(router: Router, busy: float, service: Atoms, instances: int) -> 
     rate = min(busy, 0.999) / service.mean_s
     random = float(mg1_mean_wait_s(rate, service.mean_s, service.scv))
     if router == "round_robin":
-        better = klb_mean_wait_s(rate, service.mean_s, 1.0 / instances, service.scv)
+        better = queueing.klb_mean_wait_s(rate, service.mean_s, 1.0 / instances, service.scv)
     else:
-        better = float(MGc(rate * instances, service, instances).mean_wait_s)
+        better = float(queueing.MGc(rate * instances, service, instances).mean_wait_s)
     return min(1.0, better / random)
 
 

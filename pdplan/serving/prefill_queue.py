@@ -20,15 +20,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from pdplan import queueing  # its laws load one by one, when a pool needs them
 from pdplan.errors import UnknownNameError, did_you_mean
-from pdplan.queueing.gig1 import round_robin
 from pdplan.queueing.law import WaitingLaw
-from pdplan.queueing.md1 import MD1
-from pdplan.queueing.mdc import MDc
-from pdplan.queueing.mg1 import MG1
-from pdplan.queueing.mgc import MGc
-from pdplan.queueing.mm1 import MM1
-from pdplan.queueing.mmc import MMc
 from pdplan.queueing.service import Atoms, ServiceLaw
 from pdplan.trust import Trust
 
@@ -143,21 +137,21 @@ def one_at_a_time_law(router: Router, arrival_rate: float, service: ServiceLaw, 
 
     def single() -> Any:
         rate = arrival_rate / instances
-        return MD1(rate, service.mean_s) if service.scv == 0 else MG1(rate, service)
+        return queueing.MD1(rate, service.mean_s) if service.scv == 0 else queueing.MG1(rate, service)
 
     def dealt() -> Any:
         if instances == 1:
             return single()
         if service.scv == 0:
-            return MDc(arrival_rate, service.mean_s, instances)
-        return round_robin(arrival_rate=arrival_rate, service=service, servers=instances)
+            return queueing.MDc(arrival_rate, service.mean_s, instances)
+        return queueing.round_robin(arrival_rate=arrival_rate, service=service, servers=instances)
 
     def shared() -> Any:
         if instances == 1:
             return single()
         if service.scv == 0:
-            return MDc(arrival_rate, service.mean_s, instances)
-        return MGc(arrival_rate, service, instances)
+            return queueing.MDc(arrival_rate, service.mean_s, instances)
+        return queueing.MGc(arrival_rate, service, instances)
 
     law: WaitingLaw = _routed(router, {"random": single, "round_robin": dealt, "least_work": shared})
     return law
@@ -173,10 +167,10 @@ def mm1_law(router: Router, arrival_rate: float, service_s: float, instances: in
     """
 
     def single() -> Any:
-        return MM1(arrival_rate / instances, service_s)
+        return queueing.MM1(arrival_rate / instances, service_s)
 
     def shared() -> Any:
-        return single() if instances == 1 else MMc(arrival_rate, service_s, instances)
+        return single() if instances == 1 else queueing.MMc(arrival_rate, service_s, instances)
 
     law: WaitingLaw = _routed(router, {"random": single, "round_robin": single, "least_work": shared})
     return law
