@@ -16,7 +16,17 @@ from pdplan.lazy import exports
 
 if TYPE_CHECKING:
     from pdplan.errors import InfeasibleError, InputError, PdplanError
-    from pdplan.planner import InfeasiblePlanError, Plan, SplitReport, plan, split
+    from pdplan.planner import (
+        InfeasiblePlanError,
+        Plan,
+        SplitReport,
+        Validation,
+        plan,
+        simulate,
+        split,
+        validate,
+    )
+    from pdplan.sim.result import SimResult
     from pdplan.spec.builtin import builtin_scenario
     from pdplan.spec.scenario import Scenario
     from pdplan.trust import Trust
@@ -28,12 +38,16 @@ __all__ = [
     "PdplanError",
     "Plan",
     "Scenario",
+    "SimResult",
     "SplitReport",
     "Trust",
+    "Validation",
     "__version__",
     "builtin_scenario",
     "plan",
+    "simulate",
     "split",
+    "validate",
 ]
 
 __getattr__, __dir__ = exports(
@@ -45,10 +59,14 @@ __getattr__, __dir__ = exports(
         "PdplanError": "pdplan.errors",
         "Plan": "pdplan.planner",
         "Scenario": "pdplan.spec.scenario",
+        "SimResult": "pdplan.sim.result",
         "SplitReport": "pdplan.planner",
         "Trust": "pdplan.trust",
+        "Validation": "pdplan.planner",
         "builtin_scenario": "pdplan.spec.builtin",
         "plan": "pdplan.planner",
+        "simulate": "pdplan.planner",
         "split": "pdplan.planner",
+        "validate": "pdplan.planner",
     },
 )

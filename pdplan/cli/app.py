@@ -51,6 +51,13 @@ SetOption = Annotated[
 ]
 
 
+RequestsOption = Annotated[
+    int | None,
+    typer.Option("--requests", min=1000, max=50_000_000, help="Requests to simulate.", show_default=False),
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random streams.")]
+
+
 def _version(value: bool) -> None:
     if value:
         typer.echo(f"pdplan {__version__}")
@@ -71,11 +78,37 @@ def plan(
     scenario: ScenarioArg = None,
     json: JsonOption = False,
     set_: SetOption = None,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Formulas alone: do not check the fleet by simulation.")
+    ] = False,
+    requests: RequestsOption = None,
+    seed: SeedOption = 0,
 ) -> None:
     """Find the cheapest fleet that meets every objective, and say what binds it."""
     import pdplan.cli.plan as face
 
-    face.run(scenario, as_json=json, overrides=tuple(set_ or ()))
+    face.run(
+        scenario,
+        as_json=json,
+        overrides=tuple(set_ or ()),
+        verify=not no_verify,
+        requests=requests,
+        seed=seed,
+    )
+
+
+@app.command()
+def validate(
+    scenario: ScenarioArg = None,
+    json: JsonOption = False,
+    set_: SetOption = None,
+    requests: RequestsOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Hold every formula of the plan against simulation, with confidence intervals."""
+    import pdplan.cli.validate as face
+
+    face.run(scenario, as_json=json, overrides=tuple(set_ or ()), requests=requests, seed=seed)
 
 
 @app.command()
@@ -96,6 +129,10 @@ def split(
 @app.command()
 def simulate(
     scenario: ScenarioArg = None,
+    json: JsonOption = False,
+    set_: SetOption = None,
+    requests: RequestsOption = None,
+    seed: SeedOption = 0,
     cluster_config: Annotated[
         str | None,
         typer.Option(
@@ -110,21 +147,28 @@ def simulate(
     ] = None,
     block_size: Annotated[int, typer.Option("--block-size", help="Tokens of one KV block.")] = 16,
     output: Annotated[
-        str | None, typer.Option("--output", metavar="CSV", help="Where a row for each request goes.")
+        str | None,
+        typer.Option("--output", metavar="FILE", help="A row for each request: .csv or .parquet."),
     ] = None,
     log_interval: Annotated[
         float, typer.Option("--log-interval", help="Simulated seconds between two lines of log.")
     ] = 1.0,
 ) -> None:
     """Serve requests on a fleet, event by event."""
-    from pdplan.errors import UnsupportedError
+    import pdplan.cli.simulate as face
 
     if cluster_config is None:
-        raise UnsupportedError("simulate SCENARIO is not there yet: give --cluster-config and --dataset")
+        face.run(
+            scenario,
+            as_json=json,
+            overrides=tuple(set_ or ()),
+            requests=requests,
+            seed=seed,
+            output=output,
+        )
+        return
     if scenario is not None:
         raise typer.BadParameter("give SCENARIO or --cluster-config, not both")
-    from pdplan.cli import simulate as face
-
     face.run_cluster_config(
         cluster_config,
         dataset=dataset,

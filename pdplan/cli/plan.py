@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+import sys
+
 from pdplan.cli.output import load, print_json, width
-from pdplan.planner import InfeasiblePlanError, plan
+from pdplan.planner import InfeasiblePlanError, size, verified
 from pdplan.planner.note import plan_note
+from pdplan.sim.compiled import is_compiled
 
 
-def run(source: str | None, *, as_json: bool, overrides: tuple[str, ...]) -> None:
-    """Plan and print."""
+def run(
+    source: str | None,
+    *,
+    as_json: bool,
+    overrides: tuple[str, ...],
+    verify: bool,
+    requests: int | None,
+    seed: int,
+) -> None:
+    """Plan, check by simulation, and print."""
     scenario = load(source, overrides)
     try:
-        result = plan(scenario)
+        result = size(scenario)
     except InfeasiblePlanError as error:
         if as_json:
             print_json(error.document())
         raise
+    if verify:
+        if not is_compiled():
+            announce(None if as_json else plan_note(result, width=width()))
+        result = verified(result, requests=requests, seed=seed)
     if as_json:
         print_json(result.document())
     else:
         print(plan_note(result, width=width()))
+
+
+def announce(formulas: str | None) -> None:
+    """Say that the engine is being compiled, once; people see the answer by formulas meanwhile."""
+    if formulas is not None and sys.stderr.isatty():
+        print(formulas, file=sys.stderr)
+    print("pdplan: compiling the engine, once on this machine (some 10 s) ...", file=sys.stderr)

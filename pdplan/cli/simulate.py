@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 
+from pdplan.cli.output import load, print_json
+from pdplan.cli.plan import announce
 from pdplan.errors import InputError
 from pdplan.interop.llmservingsim import (
     ClusterFleet,
@@ -17,7 +20,35 @@ from pdplan.interop.llmservingsim import (
     serve_trace,
     write_requests_csv,
 )
+from pdplan.planner import simulate
 from pdplan.sim.cluster import ClusterRun, Interval
+from pdplan.sim.compiled import is_compiled
+
+
+def run(
+    source: str | None,
+    *,
+    as_json: bool,
+    overrides: tuple[str, ...],
+    requests: int | None,
+    seed: int,
+    output: str | None,
+) -> None:
+    """Simulate the scenario's fleet (the stated one, else the cheapest) under its traffic."""
+    scenario = load(source, overrides)
+    if not is_compiled():
+        announce(None)
+    result = simulate(scenario, requests=requests or 100_000, seed=seed)
+    if output is not None:
+        path = Path(output)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        result.to_parquet(path) if path.suffix == ".parquet" else result.to_csv(path)
+    if as_json:
+        print_json({"schema": "pdplan.simulate/1", "seed": seed, **result.document()})
+        return
+    print(result)
+    if output is not None:
+        print(f"wrote {output}")
 
 
 def run_cluster_config(

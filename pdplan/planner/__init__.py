@@ -1,8 +1,49 @@
-"""Compose the floors below into answers: plan, split, and the working behind them."""
+"""Compose the floors below into answers: plan, split, validate, simulate, and the working behind them."""
 
-from pdplan.planner.answer import Plan
-from pdplan.planner.infeasible import InfeasiblePlanError
-from pdplan.planner.size import plan
-from pdplan.planner.verdicts import SplitReport, split
+from __future__ import annotations
 
-__all__ = ["InfeasiblePlanError", "Plan", "SplitReport", "plan", "split"]
+from typing import TYPE_CHECKING
+
+from pdplan.lazy import exports
+
+if TYPE_CHECKING:
+    from pdplan.planner.answer import Plan
+    from pdplan.planner.infeasible import InfeasiblePlanError
+    from pdplan.planner.simulation import simulate
+    from pdplan.planner.sizing import plan, size, verified
+    from pdplan.planner.validation import Validation, validate
+    from pdplan.planner.verdicts import SplitReport, split
+    from pdplan.planner.verification import Verification, verify
+
+__all__ = [
+    "InfeasiblePlanError",
+    "Plan",
+    "SplitReport",
+    "Validation",
+    "Verification",
+    "plan",
+    "simulate",
+    "size",
+    "split",
+    "validate",
+    "verified",
+    "verify",
+]
+
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "InfeasiblePlanError": "pdplan.planner.infeasible",
+        "Plan": "pdplan.planner.answer",
+        "SplitReport": "pdplan.planner.verdicts",
+        "Validation": "pdplan.planner.validation",
+        "Verification": "pdplan.planner.verification",
+        "plan": "pdplan.planner.sizing",
+        "simulate": "pdplan.planner.simulation",
+        "size": "pdplan.planner.sizing",
+        "split": "pdplan.planner.verdicts",
+        "validate": "pdplan.planner.validation",
+        "verified": "pdplan.planner.sizing",
+        "verify": "pdplan.planner.verification",
+    },
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pdplan._version import __version__
 from pdplan.errors import InputError, did_you_mean
@@ -14,6 +14,9 @@ from pdplan.planner.result import Binding, ClassPlan, Colocated, Cost, Fleet, Ne
 from pdplan.planner.verdict import ClassVerdict
 from pdplan.spec.scenario import Scenario
 from pdplan.symbolic import Derivation, Shown, show_derivation
+
+if TYPE_CHECKING:
+    from pdplan.planner.verification import Verification
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +37,9 @@ class Plan:
     stated: Fleet | None = None
     benchmark: BenchmarkArithmetic | None = None
     rejected: tuple[str, ...] = ()
-    verification: None = None
+    verification: Verification | None = None
+    unverified: str = "not asked for"
+    basis: Any = field(default=None, repr=False)
     derive: Callable[[], tuple[Derivation, ...]] = field(default=tuple, repr=False)
 
     @cached_property
@@ -88,7 +93,8 @@ class Plan:
             "considered": self.considered,
             "rejected": list(self.rejected),
             "defaults": dict(self.defaults),
-            "verification": self.verification,
+            "verification": None if self.verification is None else self.verification.document(),
+            "unverified": self.unverified if self.verification is None else "",
         }
 
     def __str__(self) -> str:

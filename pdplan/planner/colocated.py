@@ -156,8 +156,19 @@ def size_colocated(problem: Problem) -> Colocated:
     sure = None if maybe is None else _cheapest(problem, options, fleets, end=1)
     if maybe is None:
         return Colocated(None, None, None, (), None, None, _why_not(problem, options))
-    shown = sure or maybe
-    station = shown.station
+    kinds = tuple({id(f.option): f.option for f in (maybe, sure) if f is not None}.values())
+    return report(sure or maybe, sure, maybe, kinds)
+
+
+def report(
+    shown: ColocatedFleet,
+    sure: ColocatedFleet | None,
+    maybe: ColocatedFleet,
+    kinds: tuple[InstanceOption, ...],
+    settled: str = "",
+) -> Colocated:
+    """Report the colocated side: the fleet shown, and the two ends."""
+    problem, station = shown.problem, shown.station
     pool = pool_plan(
         shown.option,
         shown.count,
@@ -176,6 +187,8 @@ def size_colocated(problem: Problem) -> Colocated:
         None if sure is None else cost_of(problem, [(sure.option, sure.count)]),
         cost_of(problem, [(maybe.option, maybe.count)]),
         "" if sure is not None else "no size surely meets the objectives: the bracket of TPOT is too wide",
+        settled,
+        kinds,
     )
 
 

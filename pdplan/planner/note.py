@@ -12,7 +12,7 @@ from pdplan.planner.result import ClassPlan, Colocated, Fleet, Objective, PoolPl
 if TYPE_CHECKING:
     from pdplan.planner.answer import Plan
     from pdplan.planner.benchmark import BenchmarkArithmetic
-    from pdplan.planner.validate import Validation
+    from pdplan.planner.validation import Validation
     from pdplan.planner.verdict import ClassVerdict
     from pdplan.planner.verdicts import SplitReport
 
@@ -47,8 +47,8 @@ def plan_note(plan: Plan, *, width: int) -> str:
                 width,
             ),
         ],
-        _wrap(f"Binding: {plan.binding.tightest}.", width),
-        _pools(fleet),
+        [*_wrap(f"Binding: {plan.binding.tightest}.", width), *_verification(plan, width)],
+        _pools(fleet, width),
         *[_class(c, width) for c in fleet.classes],
         _need(plan, width),
     ]
@@ -74,7 +74,7 @@ def split_note(report: SplitReport, *, width: int) -> str:
 
 def validation_note(validation: Validation, *, width: int) -> str:
     """Return the text of a validation."""
-    from pdplan.planner.validate import validation_rows
+    from pdplan.planner.validation import validation_rows
 
     head = (
         f"{validation.fleet.label}: {validation.requests:,} simulated requests, seed {validation.seed}, "
@@ -100,7 +100,13 @@ def validation_note(validation: Validation, *, width: int) -> str:
 # ---------------------------------------------------------------- blocks
 
 
-def _pools(fleet: Fleet) -> list[str]:
+def _verification(plan: Plan, width: int) -> list[str]:
+    if plan.verification is None:
+        return _wrap(f"Not simulated: {plan.unverified}.", width)
+    return _wrap(f"{plan.verification}.", width)
+
+
+def _pools(fleet: Fleet, width: int) -> list[str]:
     rows: list[tuple[str, ...]] = [("pool", "instances", "each", "GPUs", "load", "limit", "served")]
     for pool in (fleet.prefill, fleet.decode):
         served = f"{pool.discipline}, {pool.router}"
@@ -133,7 +139,7 @@ def _pools(fleet: Fleet) -> list[str]:
     )
     lines = table(rows, right=(1, 3, 4, 5))
     for pool in (fleet.prefill, fleet.decode):
-        lines += [f"  note: {pool.role}: {w}" for w in pool.warnings]
+        lines += [x for w in pool.warnings for x in _wrap(f"note: {pool.role}: {w}", width, indent="  ")]
     return lines
 
 
@@ -257,6 +263,8 @@ def _colocated(c: Colocated, width: int) -> list[str]:
             f"{c.cost_low.usd_per_hour:.2f} to {c.cost.usd_per_hour:.2f} USD/h, depending on where TPOT "
             "lies in its bracket."
         )
+    if c.settled:
+        text = f"{text} Settled: {c.settled}."
     lines = _wrap(text, width)
     for k in c.classes:
         for o in k.objectives:
@@ -308,9 +316,19 @@ def _defaults(plan: Plan, width: int) -> list[str]:
     sources = {plan.fleet.prefill.latency_source, plan.fleet.decode.latency_source}
     for source in sorted(sources):
         lines += _wrap(f"Step times: {source}", width)
-    for why in plan.rejected:
-        lines += _wrap(f"Left out: {why}", width)
+    for why, kinds in _left_out(plan.rejected).items():
+        lines += _wrap(f"Left out: {', '.join(kinds)}: {why}", width)
     return lines
+
+
+def _left_out(rejected: tuple[str, ...]) -> dict[str, list[str]]:
+    """Group what was not tried by its reason, cut to the part that does not depend on the pool."""
+    grouped: dict[str, list[str]] = {}
+    for line in rejected:
+        kind, _, why = line.partition(": ")
+        short = why.split(": ", 1)[-1].split(" and ", 1)[0].split(": use", 1)[0]
+        grouped.setdefault(short, []).append(kind)
+    return grouped
 
 
 # ---------------------------------------------------------------- small pieces

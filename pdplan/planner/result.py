@@ -299,7 +299,8 @@ class Colocated:
 
     ``count_low`` judges percentiles by the lower end of their bracket, ``count`` by the upper end. ``count``
     is None if no fleet surely meets the objectives, ``count_low`` if none can; ``why`` then says what stands
-    in the way.
+    in the way. ``settled`` says what a simulation found inside the bracket; ``kinds`` are the instances that
+    either end is built of.
     """
 
     pool: PoolPlan | None
@@ -309,6 +310,8 @@ class Colocated:
     cost: Cost | None
     cost_low: Cost | None
     why: str = ""
+    settled: str = ""
+    kinds: tuple[Any, ...] = field(default=(), repr=False)
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -320,6 +323,7 @@ class Colocated:
             "cost_low": None if self.cost_low is None else self.cost_low.document(),
             "classes": [c.document() for c in self.classes],
             "why": self.why,
+            "settled": self.settled,
         }
 
 

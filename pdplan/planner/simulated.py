@@ -13,6 +13,7 @@ from pdplan.planner.problem import Problem
 from pdplan.planner.stations import request_overhead_s
 from pdplan.serving.demand import ClassDemand
 from pdplan.sim.config import ColocatedConfig, DecodePool, KvLink, KvMemory, PdConfig, PrefillPool
+from pdplan.sim.result import SimResult
 from pdplan.sim.stream import Stream, merged
 
 
@@ -81,6 +82,26 @@ def overhead_line(latency: object, problem: Problem) -> tuple[float, float]:
     low, high = request_overhead_s(latency, ends)  # type: ignore[arg-type]
     del problem
     return float(low), float(high - low) / 1000.0
+
+
+def simulate_fleet(fleet: Disaggregated | ColocatedFleet, requests: int, seed: int) -> SimResult:
+    """Run a fleet on requests drawn from its problem's traffic.
+
+    Raises
+    ------
+    UnsupportedError
+        The prefill discipline is mm1.
+    """
+    from pdplan.sim.run import run_colocated, run_pd  # numba loads here
+
+    config = pd_config(fleet) if isinstance(fleet, Disaggregated) else colocated_config(fleet)
+    stream = draw(fleet.problem, requests, seed)
+    raw = (
+        run_pd(config, stream, seed=seed)
+        if isinstance(config, PdConfig)
+        else run_colocated(config, stream, seed=seed)
+    )
+    return SimResult(raw, config, class_names(fleet.problem.demands))
 
 
 def draw(problem: Problem, requests: int, seed: int) -> Stream:

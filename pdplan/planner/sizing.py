@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import partial
 
 from pdplan.errors import InfeasibleError, UnstableError
@@ -15,20 +16,36 @@ from pdplan.planner.infeasible import explain_infeasible
 from pdplan.planner.judge import judge
 from pdplan.planner.need import fractional_need
 from pdplan.planner.problem import assemble
-from pdplan.planner.result import Fleet
+from pdplan.planner.result import Colocated, Fleet
 from pdplan.planner.search import Candidate, Search
 from pdplan.planner.verdicts import class_verdict, split_problem
 from pdplan.spec.scenario import FixedPool, Scenario
 from pdplan.symbolic import Derivation
 
 
-def plan(scenario: Scenario) -> Plan:
-    """Find the cheapest disaggregated fleet that meets every objective of every class.
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """What a plan was made from."""
+
+    search: Search
+    best: Candidate
+    chosen: Disaggregated
+
+
+def plan(scenario: Scenario, *, verify: bool = True, requests: int | None = None, seed: int = 0) -> Plan:
+    """Find the cheapest disaggregated fleet that meets every objective of every class, and check it.
 
     Parameters
     ----------
     scenario : Scenario
         The question.
+    verify : bool
+        Simulate the fleet, step it up where a simulation contradicts an approximate formula, and settle
+        verdicts that the formulas leave open.
+    requests : int, optional
+        Requests of each simulation; 20,000 unless given.
+    seed : int
+        Of the Philox streams.
 
     Raises
     ------
@@ -41,24 +58,57 @@ def plan(scenario: Scenario) -> Plan:
     Examples
     --------
     >>> from pdplan.spec.builtin import builtin_scenario
-    >>> p = plan(builtin_scenario())
+    >>> p = plan(builtin_scenario(), verify=False)
     >>> p.fleet.status, p.classes[0].name
     ('met', 'chat')
     """
+    sized = size(scenario)
+    return verified(sized, requests=requests, seed=seed) if verify else sized
+
+
+def size(scenario: Scenario) -> Plan:
+    """Plan by formulas alone; see `plan`."""
     problem = assemble(scenario)
     benchmark = benchmark_arithmetic(problem)
     search = Search(problem)
     best = find(search)
+    sized = _answer(search, best, size_colocated(problem))
+    return replace(sized, benchmark=benchmark, stated=judge_stated(search))
+
+
+def verified(sized: Plan, *, requests: int | None = None, seed: int = 0) -> Plan:
+    """Return a plan checked by simulation: stepped up where contradicted, its open verdicts settled."""
+    from pdplan.planner.settle import settle_colocated, settle_fleet  # the engine loads here
+    from pdplan.planner.verification import DEFAULT_REQUESTS
+
+    number = DEFAULT_REQUESTS if requests is None else requests
+    basis: Basis = sized.basis
+    problem = basis.search.problem
+    if problem.scenario.prefill.discipline == "mm1":
+        return replace(sized, unverified="mm1 is a calibration to a benchmark, not a way to serve")
+    settled = settle_fleet(basis.search, basis.best, requests=number, seed=seed)
+    colocated = sized.colocated
+    if any(v.reason == "undetermined" for v in sized.verdicts) and len(problem.traffic) == 1:
+        split_usd = judge(settled.fleet).cost.usd_per_hour
+        colocated = settle_colocated(problem, colocated, split_usd, requests=number, seed=seed)
+    if settled.best is basis.best and colocated is sized.colocated:
+        return replace(sized, verification=settled.verification)
+    again = _answer(basis.search, settled.best, colocated)
+    return replace(again, benchmark=sized.benchmark, stated=sized.stated, verification=settled.verification)
+
+
+def _answer(search: Search, best: Candidate, colocated: Colocated) -> Plan:
+    """Report a fleet with everything that stands beside it."""
+    problem = search.problem
     chosen = search.evaluator.fleet(best.prefill, best.prefill_count, best.decode, best.decode_count)
     fleet = judge(chosen)
     need = fractional_need(search, best, chosen)
-    colocated = size_colocated(problem)
     alone = len(problem.traffic) == 1
     verdicts = (
         (class_verdict(problem, chosen, fleet, colocated, need),) if alone else tuple(split_problem(problem))
     )
     return Plan(
-        scenario=scenario,
+        scenario=problem.scenario,
         fleet=fleet,
         need=need,
         binding=binding_of(search, best, fleet),
@@ -66,13 +116,12 @@ def plan(scenario: Scenario) -> Plan:
         verdicts=verdicts,
         considered=len(problem.options("prefill")) * len(problem.options("decode")),
         defaults=defaults_used(problem),
-        stated=judge_stated(search),
-        benchmark=benchmark,
         rejected=tuple(
             f"{r.role} TP{r.tp}{f' PP{r.pp}' if r.pp > 1 else ''}: {r.why}"
             for role in ("prefill", "decode")
             for r in problem.rejected(role)
         ),
+        basis=Basis(search, best, chosen),
         derive=partial(_derivations, chosen, fleet),
     )
 

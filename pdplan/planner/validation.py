@@ -10,16 +10,14 @@ import numpy as np
 
 from pdplan import units
 from pdplan._version import __version__
-from pdplan.planner.evaluate import Disaggregated, several
+from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.judge import judge
-from pdplan.planner.problem import Array, assemble
 from pdplan.planner.result import ClassPlan, Fleet
-from pdplan.planner.search import Search
-from pdplan.planner.simulated import draw, pd_config
-from pdplan.planner.size import find, stated_fleet
-from pdplan.planner.verify import Mask, steady, values_of, warm_up
-from pdplan.sim.raw import RawRun
-from pdplan.sim.statistics import AgreementRow, Comparison, agreement, mean_estimate, quantile_estimate
+from pdplan.planner.simulated import simulate_fleet
+from pdplan.planner.simulation import chosen_fleet
+from pdplan.sim.result import SimResult
+from pdplan.sim.result_parts import Statistic, observed
+from pdplan.sim.statistics import AgreementRow, Comparison, agreement, mean_estimate
 from pdplan.spec.scenario import Scenario
 from pdplan.trust import Trust
 
@@ -102,65 +100,59 @@ def validate(scenario: Scenario, *, seed: int = 0, requests: int = DEFAULT_REQUE
     UnsupportedError
         The prefill discipline is mm1.
     """
-    search = Search(assemble(scenario))
-    best = find(search)
-    fleet = search.evaluator.fleet(best.prefill, best.prefill_count, best.decode, best.decode_count)
-    if scenario.fleet is not None:
-        fleet = stated_fleet(search, scenario.fleet.prefill, scenario.fleet.decode)
-    return validate_fleet(scenario, fleet, seed=seed, requests=requests)
+    return validate_fleet(scenario, chosen_fleet(scenario), seed=seed, requests=requests)
 
 
 def validate_fleet(scenario: Scenario, fleet: Disaggregated, *, seed: int, requests: int) -> Validation:
     """Simulate one fleet and compare every quantity."""
-    from pdplan.sim.run import run_pd
-
     judged = judge(fleet)
-    run = run_pd(pd_config(fleet), draw(fleet.problem, requests, seed), seed=seed)
-    cut = warm_up(run)
-    comparisons = list(_of_classes(fleet, judged, run, cut))
-    return Validation(scenario, judged, agreement(comparisons), int(run.ttft_s.size), seed, cut)
+    result = simulate_fleet(fleet, requests, seed)
+    rows = agreement(list(_comparisons(fleet, judged, result)))
+    return Validation(scenario, judged, rows, requests, seed, result.window.warmup.observations)
 
 
-def _of_classes(fleet: Disaggregated, judged: Fleet, run: RawRun, cut: int) -> Iterator[Comparison]:
-    for index, (traffic, c) in enumerate(zip(fleet.problem.traffic, judged.classes, strict=True)):
-        mine = steady(run, cut, index)
+def _comparisons(fleet: Disaggregated, judged: Fleet, result: SimResult) -> Iterator[Comparison]:
+    for c in judged.classes:
         for latency in (c.ttft, c.tpot, c.e2e):
-            if latency is None or (not several(traffic.demand) and latency.metric == "tpot"):
+            if latency is None:
                 continue
-            values = values_of(run, mine, latency.metric)
             name = f"{c.name} {latency.metric.upper()}"
             mean_trust = fleet.decode.trust if latency.metric == "tpot" else latency.trust
-            yield Comparison(
-                f"{name} mean", latency.mean_s, mean_trust, mean_estimate(values), MEAN_TOLERANCE, 1e-4
-            )
-            for p, value in latency.quantiles_s.items():
-                witness = quantile_estimate(values, p)
-                bracket = (latency.low_s.get(p, value), latency.high_s.get(p, value))
+            mean = result.statistic(latency.metric, None, c.name)
+            yield from _comparison(f"{name} mean", latency.mean_s, mean_trust, mean, MEAN_TOLERANCE)
+            ps = list(latency.quantiles_s)
+            for p, seen in zip(ps, result.quantiles(latency.metric, ps, c.name), strict=True):
+                bracket = (latency.low_s[p], latency.high_s[p])
                 label = f"{name} p{100 * p:g}"
-                yield Comparison(label, bracket, latency.trust, witness, QUANTILE_TOLERANCE, 1e-4)
-        yield from _parts(fleet, c, run, mine)
+                yield from _comparison(label, bracket, latency.trust, seen, QUANTILE_TOLERANCE)
+        yield from _parts(fleet, c, result)
 
 
-def _parts(fleet: Disaggregated, c: ClassPlan, run: RawRun, mine: Mask) -> Iterator[Comparison]:
-    """Parts of TTFT that the engine keeps apart, in the engine's own division."""
+def _parts(fleet: Disaggregated, c: ClassPlan, result: SimResult) -> Iterator[Comparison]:
+    """Parts of TTFT that the engine keeps apart."""
     parts = c.ttft_parts_s
-    pairs: list[tuple[str, float, Array, Trust]] = [
-        # A batched step serves several prompts: their wait and their own prefill cannot be told apart.
-        (
-            "queue and prefill",
-            parts["queue"] + parts["prefill"],
-            (run.queue_s + run.prefill_s)[mine],
-            fleet.prefill.station.trust,
-        )
-    ]
-    if fleet.first_token_from_decode:
-        link = parts["transfer_wait"] + parts["transfer"]
-        pairs.append(("transfer", link, run.transfer_s[mine], fleet.link.wait.trust))
-        wait = parts["admission"] + parts["join"]
-        pairs.append(("admission and joining", wait, run.admission_s[mine], Trust.APPROXIMATE))
-    for name, formula, values, trust in pairs:
-        seen = mean_estimate(values)
-        yield Comparison(f"{c.name} {name} mean", formula, trust, seen, MEAN_TOLERANCE, 1e-4)
+    # A batched step serves several prompts: their wait and their own prefill cannot be told apart.
+    together = result.values("queue", c.name) + result.values("prefill", c.name)
+    formula = parts["queue"] + parts["prefill"]
+    seen = observed(mean_estimate(together), 0.99)
+    trust = fleet.prefill.station.trust
+    yield from _comparison(f"{c.name} queue and prefill mean", formula, trust, seen, MEAN_TOLERANCE)
+    if not fleet.first_token_from_decode:
+        return
+    for name, quantity, formula, trust in (
+        ("transfer", "transfer", parts["transfer_wait"] + parts["transfer"], fleet.link.wait.trust),
+        ("admission and joining", "admission", parts["admission"] + parts["join"], Trust.APPROXIMATE),
+    ):
+        seen = result.statistic(quantity, None, c.name)
+        yield from _comparison(f"{c.name} {name} mean", formula, trust, seen, MEAN_TOLERANCE)
+
+
+def _comparison(
+    quantity: str, formula: float | tuple[float, float], trust: Trust, seen: Statistic, tolerance: float
+) -> Iterator[Comparison]:
+    """One comparison, where the simulation has a witness; differences below 0.1 ms do not matter."""
+    if seen.witness is not None:
+        yield Comparison(quantity, formula, trust, seen.witness, tolerance, 1e-4)
 
 
 def validation_rows(validation: Validation) -> list[tuple[str, ...]]:

@@ -1,0 +1,29 @@
+"""`pdplan validate`."""
+
+from __future__ import annotations
+
+import typer
+
+from pdplan.cli.output import load, print_json, width
+from pdplan.cli.plan import announce
+from pdplan.errors import EXIT_NO
+from pdplan.planner import validate
+from pdplan.planner.note import validation_note
+from pdplan.sim.compiled import is_compiled
+
+
+def run(
+    source: str | None, *, as_json: bool, overrides: tuple[str, ...], requests: int | None, seed: int
+) -> None:
+    """Compare formulas and simulation; exit with 1 where a formula fails its trust."""
+    scenario = load(source, overrides)
+    if not is_compiled():
+        announce(None)
+    number = {} if requests is None else {"requests": requests}
+    result = validate(scenario, seed=seed, **number)
+    if as_json:
+        print_json(result.document())
+    else:
+        print(validation_note(result, width=width()))
+    if not result:
+        raise typer.Exit(EXIT_NO)
