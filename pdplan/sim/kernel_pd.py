@@ -95,7 +95,9 @@ def decode_steps(tokens: Any, whole: Any, per_step: Any) -> Any:
 
 
 @jit
-def release(arr: Any, n: Any, ia: Any, released: Any, moment: Any, leaves: Any, times: Any, winner: Any) -> Any:
+def release(
+    arr: Any, n: Any, ia: Any, released: Any, moment: Any, leaves: Any, times: Any, winner: Any
+) -> Any:
     """Closed loop: the user whose request ended sends the next one at ``moment``."""
     if released < n:
         arr[released] = moment
@@ -328,7 +330,9 @@ def admit(
                 start_transfer(p, t, par, plen, din, pint, pfloat, dint, psum, times, winner)
         i = j
     dint[QH, d] = i
-    if par.grow and i != before and dint[PLAN, d] > 1 and dint[BATCH, d] > 0:  # the run may have to end earlier
+    if (
+        par.grow and i != before and dint[PLAN, d] > 1 and dint[BATCH, d] > 0
+    ):  # the run may have to end earlier
         k = fitting_steps(
             par, d, dint[BATCH, d], dint[STEP, d], dint[PLAN, d], dfloat[USED, d], residues
         )  # fmt: skip
@@ -396,7 +400,14 @@ def _build(source_key: int) -> Any:
         from_s = par.from_s
         lead = 1 if par.from_prefill else 0
         least_p = par.router_p == LEAST_WORK
-        sh, sl, wh, wt, present, waiting = pint[SH], pint[SL], pint[WH], pint[WT], pint[PRESENT], pint[WAITING]
+        sh, sl, wh, wt, present, waiting = (
+            pint[SH],
+            pint[SL],
+            pint[WH],
+            pint[WT],
+            pint[PRESENT],
+            pint[WAITING],
+        )
         free, inflight, lh, lt = pint[FREE], pint[INFLIGHT], pint[LH], pint[LT]
         kvp, work = pfloat[KVP], pfloat[WORK]
         qh, qt, rh, rt, slots, assigned = dint[QH], dint[QT], dint[RH], dint[RT], dint[SLOTS], dint[ASSIGNED]
@@ -606,7 +617,15 @@ def _build(source_key: int) -> Any:
                     if par.recorded:
                         made = b * k * per_step
                         if not record_span(
-                            series, SERIES * (P + d), par.width_s, t0, t, float(b), made, used[d], used[d] + grown
+                            series,
+                            SERIES * (P + d),
+                            par.width_s,
+                            t0,
+                            t,
+                            float(b),
+                            made,
+                            used[d],
+                            used[d] + grown,
                         ):
                             return SERIES_FULL
                     used[d] += grown

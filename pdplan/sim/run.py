@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from pdplan.errors import InputError, UnsupportedError
-from pdplan.sim.config import ROUTERS, PdConfig, Recording
+from pdplan.sim.config import ROUTERS, ColocatedConfig, PdConfig, Recording
 from pdplan.sim.raw import DecodeUse, PrefillUse, RawRun, Series
-from pdplan.sim.steps import PrefillTable, decode_rows, prefill_table
+from pdplan.sim.steps import PrefillTable, decode_rows, linear_mixed, mixed_table, prefill_table
 from pdplan.sim.stream import Array, Stream
 
 _NONE_I4 = np.zeros(1, dtype=np.int32)
@@ -71,7 +71,43 @@ def run_pd(
         capacity *= 4
 
 
-def in_order(requests: Stream, overhead: Array) -> tuple[Stream, Any]:
+def run_colocated(
+    config: ColocatedConfig,
+    requests: Stream,
+    *,
+    seed: int = 0,
+    recording: Recording | None = None,
+    stepwise: bool = False,
+) -> RawRun:
+    """Simulate colocated instances until the last request has ended.
+
+    Parameters, errors and result as in `run_pd`. ``RawRun.decode`` speaks of the instances, ``RawRun.prefill`` of
+    their steps with prompt tokens; transfer and admission are 0.
+
+    Examples
+    --------
+    >>> from pdplan.latency import DecodeFit, Fitted, PrefillFit
+    >>> model = Fitted(PrefillFit(0.01, 1e-4), (DecodeFit(0.02, 0.001),), (1, 1e5), (1, 256), "example")
+    >>> config = ColocatedConfig(1, model, batch_tokens=512)
+    >>> run = run_colocated(config, Stream.of([0.0], [1000], [5]))
+    >>> round(float(run.ttft_s[0]), 6), round(float(run.tpot_s[0]), 6)
+    (0.12, 0.021)
+    """
+    kept = recording or Recording()
+    check_memory(config.memory, requests, "colocated")
+    patient = math.isinf(config.patience_s) and requests.patience_s is None
+    check_closed(requests, patient, config.overhead_s_per_token)
+    overhead = config.overhead_s + config.overhead_s_per_token * requests.prompt_tokens
+    ordered, back = in_order(requests, overhead)
+    capacity = 4096
+    while True:
+        result = _run_colocated(config, ordered, seed, kept, stepwise, capacity)
+        if result is not None:
+            return _finish(result, requests, back, overhead)
+        capacity *= 4
+
+
+def in_order(requests: Stream, overhead: Any) -> tuple[Stream, Any]:
     """Return the requests in the order in which they reach the router, and the way back (None: unchanged)."""
     from dataclasses import replace
 
@@ -109,12 +145,14 @@ def check_memory(memory: Any, requests: Stream, pool: str) -> None:
 def check_closed(requests: Stream, patient: bool, overhead_s_per_token: float) -> None:
     """Refuse by name what a closed loop cannot be combined with."""
     if requests.users and not patient:
-        raise UnsupportedError("a closed loop whose requests lose patience is not modelled: leave patience_s out")
+        raise UnsupportedError(
+            "a closed loop whose requests lose patience is not modelled: leave patience_s out"
+        )
     if requests.users and overhead_s_per_token:
         raise UnsupportedError("overhead_s_per_token in a closed loop is not modelled: use overhead_s")
 
 
-def _finish(run: RawRun, requests: Stream, back: Any, overhead: Array) -> RawRun:
+def _finish(run: RawRun, requests: Stream, back: Any, overhead: Any) -> RawRun:
     """Put the results in the order given and add the time before the router."""
     from dataclasses import fields, replace
 
@@ -194,7 +232,7 @@ def _run_pd(
     finite = math.isfinite(dec.memory.blocks)
     again = prefill_table(dec.latency, min(dec.max_batch * longest, 1e7), longest, dec.step_factor) if (
         grow and finite
-    ) else PrefillTable((0.0, 0.0, 0.0), np.zeros(2), np.zeros(2), np.zeros((2, 2)))  # fmt: skip
+    ) else _NO_PREFILL  # fmt: skip
 
     arrival = requests.arrival_s
     users = min(requests.users, n)
@@ -287,6 +325,107 @@ def _run_pd(
     )  # fmt: skip
 
 
+def _run_colocated(
+    config: ColocatedConfig, requests: Stream, seed: int, kept: Recording, stepwise: bool, capacity: int
+) -> RawRun | None:
+    """Lay out the state, run the kernel, and wrap what it leaves; None: the series was too short."""
+    from pdplan.sim import kernel_colocated as kernel
+    from pdplan.sim import kernel_core as core
+
+    n, D = len(requests), config.instances
+    memory = config.memory
+    prompt, output = requests.prompt_tokens, requests.output_tokens
+    longest = float((prompt.astype(np.int64) + output).max())
+    chunked, recorded = config.discipline == "chunked", kept.interval_s is not None
+    grow, finite = memory.reservation == "prompt", math.isfinite(memory.blocks)
+    rows = decode_rows(config.latency, config.max_batch, longest, config.step_factor)
+    table, mixed = _NO_PREFILL, _NO_MIXED
+    if chunked:
+        mixed = mixed_table(
+            config.latency, config.max_batch, config.batch_tokens, longest, config.step_factor
+        )
+    else:
+        most = float(max(config.batch_tokens, int(longest)))
+        table = prefill_table(config.latency, most, longest, config.step_factor)
+    arrival = requests.arrival_s
+    users = min(requests.users, n)
+    if users:
+        arrival = np.full(n, config.overhead_s)
+    leaves, times, winner = winner_tree(1 + D, float(arrival[0]))
+    numbers: dict[str, Any] = dict(
+        n=n,
+        instances=D,
+        leaves=leaves,
+        stepwise=stepwise,
+        users=users,
+        think_s=float(requests.think_s + config.overhead_s),
+        router=ROUTERS_CODE[config.router],
+        chunked=chunked,
+        budget=config.batch_tokens,
+        queue_limit=-1 if config.queue_limit is None else config.queue_limit,
+        impatient=requests.patience_s is not None or math.isfinite(config.patience_s),
+        has_cached=requests.cached_tokens is not None,
+        max_batch=config.max_batch,
+        cells=rows.cells,
+        whole=config.tokens_per_step == 1,
+        per_step=float(config.tokens_per_step),
+        block=memory.block_tokens,
+        capacity=float(memory.blocks),
+        admit=float(memory.blocks * (1.0 - memory.watermark)) if finite else math.inf,
+        grow=grow,
+        from_s=float(kept.from_s),
+        recorded=recorded,
+        width_s=float(kept.interval_s or 1.0),
+    )
+    status = np.zeros(n, dtype=np.int8)
+    queue, prefill, ttft, tpot, itl, end = (np.zeros(n) for _ in range(6))
+    nxt, rem, seq = np.full(n, -1, dtype=np.int32), _NONE_I4.copy(), _NONE_I4.copy()
+    if grow:
+        rem, seq = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.int32)
+    din = np.zeros(n, dtype=np.int16)
+    dsum = np.zeros((D, kernel.SUMS))
+    batch_s, histogram = np.zeros(config.max_batch + 1), np.zeros(core.ITL_BINS, dtype=np.int64)
+    series = np.zeros((capacity if recorded else 2, kernel.SERIES * D))
+    patience = requests.patience_s if requests.patience_s is not None else np.array([config.patience_s])
+    cached = requests.cached_tokens if requests.cached_tokens is not None else _NONE_I4
+    until = kernel.run_colocated(
+        record(kernel.PARAMETERS, numbers), prefill_times(table),
+        kernel.MixedTimes(*(getattr(mixed, name) for name in kernel.MixedTimes._fields)),
+        rows.node, rows.level, rows.slope,
+        arrival, prompt, output, cached, patience, routing_draws(config.router, n, seed, 0),
+        status, queue, prefill, ttft, tpot, itl, end, nxt, din, rem, seq, times, winner,
+        _state(kernel.INTS, D, kernel.HEADS), np.zeros((kernel.FLOATS, D)),
+        np.zeros(D * config.max_batch, dtype=np.int64), np.zeros(D * memory.block_tokens, dtype=np.int64),
+        np.zeros(D * core.STACK, dtype=np.int64), np.zeros(D * core.STACK), dsum, batch_s, histogram, series,
+    )  # fmt: skip
+    if until == kernel.SERIES_FULL:
+        return None
+    if until < 0:
+        raise RuntimeError("the memory of slowest steps overflowed")
+    dsum[:, 6:8] *= memory.block_tokens
+    use = dsum.T.copy()
+    none = np.zeros(D)
+    edges, counts = gaps(histogram)
+    parts = None
+    if recorded:
+        rows_kept = int(until / numbers_width(kept)) + 1
+        means = series[:rows_kept].reshape(rows_kept, D, kernel.SERIES) / numbers_width(kept)
+        means[:, :, 3] *= memory.block_tokens
+        parts = Series(numbers_width(kept), np.zeros((rows_kept, 0, 4)), means)
+    return RawRun(
+        status, arrival, prompt, output, class_ids(requests), queue, prefill, np.zeros(n), np.zeros(n), ttft, tpot,
+        itl, end, din, din, PrefillUse(use[11], use[12], use[13], none, none, none, use[14], use[15]),
+        DecodeUse(*use[:11]), batch_s, edges, counts, parts, kept.from_s, float(until),
+    )  # fmt: skip
+
+
+def numbers_width(kept: Recording) -> float:
+    """Width of the bins of the time series [s]."""
+    return float(kept.interval_s or 1.0)
+
+
+_NO_PREFILL = PrefillTable((0.0, 0.0, 0.0), np.zeros(2), np.zeros(2), np.zeros((2, 2)))
+_NO_MIXED = linear_mixed(np.zeros(1), np.zeros(1), 0.0, 0.0)
 ROUTERS_CODE = {name: code for code, name in enumerate(ROUTERS)}
 
 

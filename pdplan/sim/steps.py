@@ -21,7 +21,7 @@ from pdplan.latency.model import LatencyModel
 Array = NDArray[np.float64]
 
 #: Relative error of interpolation that halves an interval; over all axes of a grid it stays below 0.3%.
-TOLERANCE = 5e-4
+TOLERANCE = 1e-3
 _ROUNDS = 16
 _MOST_NODES = 400
 
@@ -56,10 +56,11 @@ class DecodeRows:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class MixedTable:
-    """Times of a step with decodes and a chunk.
+    """Times of a step with decodes and a chunk of q prompt tokens.
 
-    Linear: ``level[batch] + slope[batch] C + b q + c sq``. Else a grid over (batch, mean context, chunk q,
-    attention squares per chunk token).
+    Linear: ``level[batch] + slope[batch] C + b q + c sq``. Else the sum of three tables, but never below a
+    fourth: ``max(floor(batch, q), both(batch, q) + contexts(batch, C / batch) + attention(q, sq / q))``: decodes
+    and chunk share the weights, their attention adds up, and a step may be held up by launches.
     """
 
     linear: bool
@@ -67,11 +68,19 @@ class MixedTable:
     slope: Array
     b: float
     c: float
-    nodes: tuple[Array, Array, Array, Array]
-    grid: Array
+    node_q: Array
+    both: Array
+    floor: Array
+    node_m: Array
+    contexts: Array
+    attention_q: Array
+    attention_u: Array
+    attention: Array
 
 
-def prefill_table(model: LatencyModel, longest_step: float, longest_context: float, factor: float) -> PrefillTable:
+def prefill_table(
+    model: LatencyModel, longest_step: float, longest_context: float, factor: float
+) -> PrefillTable:
     """Return the prefill times of ``model`` over ``factor``, for steps and contexts up to the given tokens."""
     none = np.zeros(2)
     if isinstance(model, Fitted):
@@ -146,38 +155,73 @@ def mixed_table(
         start = np.array([r.from_batch for r in model.decode])
         which = np.searchsorted(start, batch, side="right") - 1
         slope = np.array([r.per_context_token_s for r in model.decode])[which] + model.token_overhead_s
-        none = np.zeros(2)
-        return MixedTable(
-            True,
+        return linear_mixed(
             (level - per_token) / factor,
             slope / factor,
             per_token / factor,
             model.prefill.per_token_sq_s / factor,
-            (none, none, none, none),
-            np.zeros((2, 2, 2, 2)),
         )
+    return _additive_mixed(model, max_batch, float(max(budget, 2)), max(longest_context, 2.0), factor)
 
-    def at(b: Array, m: Array, q: Array, u: Array) -> Array:
+
+def linear_mixed(level: Array, slope: Array, b: float, c: float) -> MixedTable:
+    """Return a table of coefficients by batch."""
+    line, plane = np.zeros(2), np.zeros((2, 2))
+    return MixedTable(True, level, slope, b, c, line, plane, plane, line, plane, line, line, plane)
+
+
+def _additive_mixed(
+    model: LatencyModel, max_batch: int, budget: float, longest: float, factor: float
+) -> MixedTable:
+    """Take a model apart at its heaviest step, where nothing but work counts; `MixedTable` puts it together."""
+    batch = np.arange(0.0, max_batch + 1.0)
+    few = np.unique(np.rint(np.concatenate([np.linspace(0, max_batch, 33), np.geomspace(1, max_batch, 12)])))
+    most = 2.0 * longest
+
+    def at(b: Any, m: Any, q: Any, u: Any) -> Array:
         return np.asarray(model.mixed_step_s(b, b * m, q, q * u), dtype=float) / factor
 
-    axes = [
-        np.array([0.0, 1.0, max(2.0, float(max_batch))]),
-        _start(1.0, max(longest_context, 2.0), 2),
-        _start(1.0, max(float(budget), 2.0), 4),
-        _start(1.0, 2.0 * longest_context, 2),
-    ]
-    nodes, grid = adaptive_grid(at, axes)
+    def heavy(q: Array, b: Array) -> Array:
+        return at(b, longest, q, most)
+
+    def light(q: Array, b: Array) -> Array:
+        return at(b, 0.0 * b, q, 0.0 * q)
+
+    tokens = _start(1.0, budget)
+    node_q = adaptive_grid(heavy, [tokens, few], fixed=(1,), tolerance=TOLERANCE / 4)[0][0]
+    node_q = np.union1d(node_q, adaptive_grid(light, [tokens, few], fixed=(1,), tolerance=TOLERANCE / 3)[0][0])
+    both = heavy(node_q[None, :], batch[:, None])
+    floor = light(node_q[None, :], batch[:, None])
+
+    def reading(m: Array, b: Array) -> Array:
+        return at(b, m, budget, most)
+
+    node_m = adaptive_grid(reading, [_start(1.0, longest), few], fixed=(1,), tolerance=TOLERANCE / 16)[0][0]
+    node_m[0] = 0.0  # a straight line near the origin: contexts do not bend below one token
+    contexts = reading(node_m[None, :], batch[:, None]) - reading(np.array([[longest]]), batch[:, None])
+
+    def attending(q: Array, u: Array) -> Array:
+        return at(float(max_batch), longest, q, u)
+
+    nodes, attention = adaptive_grid(attending, [tokens, _start(1.0, most)], tolerance=TOLERANCE / 32)
+    attention = attention - attending(nodes[0], np.full_like(nodes[0], most))[:, None]
     none = np.zeros(1)
-    return MixedTable(False, none, none, 0.0, 0.0, (nodes[0], nodes[1], nodes[2], nodes[3]), grid)
+    return MixedTable(
+        False, none, none, 0.0, 0.0, node_q, both, floor, node_m, np.ascontiguousarray(contexts), *nodes,
+        np.ascontiguousarray(attention),
+    )  # fmt: skip
 
 
 def adaptive_grid(
-    function: Callable[..., Array], axes: Sequence[Array], fixed: tuple[int, ...] = ()
+    function: Callable[..., Array],
+    axes: Sequence[Array],
+    fixed: tuple[int, ...] = (),
+    tolerance: float = TOLERANCE,
 ) -> tuple[list[Array], Array]:
     """Return axes with nodes where ``function`` bends, and its values on them.
 
     Every interval of every axis (but the ``fixed``) is halved until the straight line through its ends is
-    right to `TOLERANCE` at its quarters, whatever the other coordinates at their nodes.
+    right to ``tolerance`` at its quarters, whatever the other coordinates at their nodes.
     """
     nodes = [np.asarray(a, dtype=float) for a in axes]
     for _ in range(_ROUNDS):
@@ -185,7 +229,7 @@ def adaptive_grid(
         for axis in range(len(nodes)):
             if axis in fixed or nodes[axis].size > _MOST_NODES:
                 continue
-            bent = _bent(function, nodes, axis)
+            bent = _bent(function, nodes, axis, tolerance)
             if bent.any():
                 low, high = nodes[axis][:-1][bent], nodes[axis][1:][bent]
                 nodes[axis] = np.unique(np.concatenate([nodes[axis], _middle(low, high)]))
@@ -195,7 +239,7 @@ def adaptive_grid(
     return nodes, np.ascontiguousarray(function(*_mesh(nodes)))
 
 
-def _bent(function: Callable[..., Array], nodes: list[Array], axis: int) -> NDArray[np.bool_]:
+def _bent(function: Callable[..., Array], nodes: list[Array], axis: int, tolerance: float) -> NDArray[np.bool_]:
     """Return which intervals of one axis a straight line does not describe."""
     x = nodes[axis]
     ends = np.moveaxis(np.asarray(function(*_mesh(nodes))), axis, 0)
@@ -207,7 +251,7 @@ def _bent(function: Callable[..., Array], nodes: list[Array], axis: int) -> NDAr
         true = np.moveaxis(np.asarray(function(*_mesh(inside))), axis, 0)
         line = ends[:-1] + share * (ends[1:] - ends[:-1])
         error = np.abs(line - true) / np.maximum(np.abs(true), 1e-12)
-        bent |= error.reshape(x.size - 1, -1).max(axis=1) > TOLERANCE
+        bent |= error.reshape(x.size - 1, -1).max(axis=1) > tolerance
     return bent & ~narrow
 
 

@@ -93,7 +93,9 @@ class Stream:
             ("patience_s", patience),
         ):
             if values is not None and values.size != prompt.size:
-                raise InputError(f"{name} has {values.size} entries and prompt_tokens {prompt.size}: one each")
+                raise InputError(
+                    f"{name} has {values.size} entries and prompt_tokens {prompt.size}: one each"
+                )
         if prompt.size == 0:
             raise InputError("there are no requests: give at least one")
         if users < 0 or users != int(users):
@@ -134,7 +136,8 @@ def merged(streams: Sequence[Stream]) -> Stream:
         raise InputError("only open streams are merged, and at least one")
     order = np.argsort(np.concatenate([s.arrival_s for s in streams]), kind="stable")
     ids = [
-        np.full(len(s), k, dtype=np.int16) if s.class_id is None else s.class_id for k, s in enumerate(streams)
+        np.full(len(s), k, dtype=np.int16) if s.class_id is None else s.class_id
+        for k, s in enumerate(streams)
     ]
     any_cached = any(s.cached_tokens is not None for s in streams)
     any_patience = any(s.patience_s is not None for s in streams)
