@@ -177,7 +177,7 @@ def leave(
 @jit
 def evict(
     d: Any, t: Any, s: Any, b: Any, par: Any, plen: Any, out: Any, rem: Any, seq: Any, heap: Any, residues: Any,
-    stack_step: Any, stack_s: Any, itl: Any, nxt: Any, dint: Any, dfloat: Any, dsum: Any,
+    stack_step: Any, stack_s: Any, itl: Any, end: Any, nxt: Any, dint: Any, dfloat: Any, dsum: Any,
 ) -> Any:  # fmt: skip
     """Put the sequence admitted last back at the head of the queue; returns its context."""
     o = d * par.max_batch
@@ -195,6 +195,7 @@ def evict(
         slowest = slowest_since(stack_step, stack_s, d * STACK, dint[STACKED, d], s - stay + 2)
         itl[i] = max(itl[i], slowest)
     rem[i] = left
+    end[i] = t
     if par.whole:
         residues[d * par.block + (int(context) + 1 - s) % par.block] -= 1
     held = blocks_for(context, par.block, par.whole, par.per_step)
@@ -458,7 +459,7 @@ def _build(source_key: int) -> Any:
                     dsum[d, 9] += 1
                 elif b > 0:
                     ctx -= evict(
-                        d, t, s, b, par, plen, out, rem, seq, heap, residues, stack_step, stack_s, itl, nxt, dint,
+                        d, t, s, b, par, plen, out, rem, seq, heap, residues, stack_step, stack_s, itl, end, nxt, dint,
                         dfloat, dsum,
                     )  # fmt: skip
                     b -= 1

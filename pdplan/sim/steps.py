@@ -203,7 +203,7 @@ def _additive_mixed(
     def attending(q: Array, u: Array) -> Array:
         return at(float(max_batch), longest, q, u)
 
-    nodes, attention = adaptive_grid(attending, [tokens, _start(1.0, most)], tolerance=TOLERANCE / 32)
+    nodes, attention = adaptive_grid(attending, [tokens, _start(1.0, most)], tolerance=TOLERANCE / 200)
     attention = attention - attending(nodes[0], np.full_like(nodes[0], most))[:, None]
     none = np.zeros(1)
     return MixedTable(
