@@ -8,9 +8,14 @@ from typing import Any
 from pdplan import units
 from pdplan._version import __version__
 from pdplan.errors import InfeasibleError, UnstableError
+from pdplan.planner.instances import InstanceOption
 from pdplan.planner.search import MAX_INSTANCES, Search
 from pdplan.planner.traffic import ClassTraffic
 from pdplan.spec.slo import Target
+
+
+#: A roomy decode pool: this many times the smallest.
+PLENTY = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +33,8 @@ class OutOfReach:
         nearest = units.show(self.best_s * (1 + 1e-9), "time", digits=4)
         nearest_target = f"{self.target.metric} {self.target.stat} <= {nearest}"
         return (
-            f"{self.name}: {self.target} cannot be met: {self.how} gives {nearest} with any number of "
-            f"instances ({over:.0%} over); nearest feasible: {nearest_target}"
+            f"{self.name}: {self.target} cannot be met: {self.how} gives {nearest} even when nobody waits "
+            f"({over:.0%} over); nearest feasible: {nearest_target}"
         )
 
 
@@ -83,12 +88,12 @@ def _out_of_reach(search: Search, traffic: ClassTraffic, target: Target) -> OutO
 
 
 def _reached(search: Search, traffic: ClassTraffic, target: Target) -> list[tuple[float, str] | None]:
-    """Value of a statistic with more instances than anybody buys, for every pair of kinds."""
+    """Value of a statistic when nobody waits for prefill and decode is roomy, for every pair of kinds."""
     rows: list[tuple[float, str] | None] = []
     for decode in search.problem.options("decode"):
         for prefill in search.problem.options("prefill"):
             try:
-                fleet = search.idle_prefill(prefill, decode, MAX_INSTANCES)
+                fleet = search.idle_prefill(prefill, decode, _plenty(search, decode))
                 value = fleet.value(traffic.demand, target)
             except UnstableError:
                 rows.append(None)
@@ -98,6 +103,12 @@ def _reached(search: Search, traffic: ClassTraffic, target: Target) -> list[tupl
             )
             rows.append((value, kinds))
     return rows
+
+
+def _plenty(search: Search, decode: InstanceOption) -> int:
+    """A decode pool that nobody would call small: several times what its own objectives and load take."""
+    needed = search.smallest_decode(decode)
+    return MAX_INSTANCES if needed is None else PLENTY * needed
 
 
 def _together(search: Search) -> str:

@@ -27,13 +27,16 @@ def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
 @pytest.fixture(scope="module")
 def plan_json() -> dict[str, object]:
     done = subprocess.run(
-        [sys.executable, "-m", "pdplan", "plan", "--json"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "pdplan", "plan", "--no-verify", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return json.loads(done.stdout)
 
 
 def test_plan_without_scenario_says_it_is_the_example(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = run(capsys, "plan")
+    code, out, err = run(capsys, "plan", "--no-verify")
     assert code == 0
     assert "built-in example" in err
     for word in ("Buy", "Binding", "prefill", "decode", "USD/h", "Colocated", "Verdict", "Assumed", "trust"):
@@ -47,8 +50,8 @@ def test_text_fits_its_width(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    for command in ("plan", "split"):
-        _, out, _ = run(capsys, command)
+    for command in ("plan --no-verify", "split"):
+        _, out, _ = run(capsys, *command.split())
         assert max(len(line) for line in out.splitlines()) <= columns + 20
         long = [line for line in out.splitlines() if len(line) > columns and "http" not in line]
         assert not long, long
@@ -57,7 +60,10 @@ def test_text_fits_its_width(
 def test_json_is_one_stable_document(plan_json: dict[str, object]) -> None:
     assert plan_json["schema"] == "pdplan.plan/1"
     again = subprocess.run(
-        [sys.executable, "-m", "pdplan", "plan", "--json"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "pdplan", "plan", "--no-verify", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert json.loads(again.stdout) == plan_json
     assert again.stdout == json.dumps(plan_json, indent=2, ensure_ascii=False) + "\n"
@@ -67,7 +73,7 @@ def test_json_is_one_stable_document(plan_json: dict[str, object]) -> None:
 
 def test_scenario_from_standard_input() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pdplan", "plan", "-", "--json"],
+        [sys.executable, "-m", "pdplan", "plan", "-", "--no-verify", "--json"],
         input=BUILTIN,
         capture_output=True,
         text=True,
@@ -79,7 +85,7 @@ def test_scenario_from_standard_input() -> None:
 @pytest.mark.parametrize("name", sorted(p.name for p in SCENARIOS.glob("*.yaml")))
 def test_every_scenario_plans_and_splits(capsys: pytest.CaptureFixture[str], name: str) -> None:
     path = str(SCENARIOS / name)
-    code, out, _ = run(capsys, "plan", path, "--json")
+    code, out, _ = run(capsys, "plan", path, "--no-verify", "--json")
     assert code == 0
     assert json.loads(out)["fleet"]["status"] == "met"
     code, out, _ = run(capsys, "split", path, "--json")
@@ -105,14 +111,18 @@ def test_schema_command_prints_the_committed_schema(capsys: pytest.CaptureFixtur
 
 
 def test_infeasible_names_constraint_and_nearest(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = run(capsys, "plan", "--json", "--set", "classes.chat.slo.ttft={p99: 50 ms}")
+    code, out, err = run(
+        capsys, "plan", "--no-verify", "--json", "--set", "classes.chat.slo.ttft={p99: 50 ms}"
+    )
     assert code == 1
     document = json.loads(out)
     assert document["feasible"] is False
     assert document["nearest"][0]["nearest_s"] > 0.05
     assert "nearest feasible" in err
     nearest = document["nearest"][0]["nearest_s"]
-    code, _, _ = run(capsys, "plan", "--json", "--set", f"classes.chat.slo.ttft={{p99: {nearest * 1.02} s}}")
+    code, _, _ = run(
+        capsys, "plan", "--no-verify", "--json", "--set", f"classes.chat.slo.ttft={{p99: {nearest * 1.02} s}}"
+    )
     assert code == 0
 
 
@@ -227,7 +237,7 @@ def test_version_and_module(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_closed_pipe_is_quiet() -> None:
     done = subprocess.run(
-        f"{sys.executable} -m pdplan plan --json | head -1",
+        f"{sys.executable} -m pdplan plan --no-verify --json | head -1",
         shell=True,
         capture_output=True,
         text=True,

@@ -52,6 +52,7 @@ def test_catalog_profile(path: Path) -> None:
             profile.model(64, 1)
 
 
+@pytest.mark.speed
 def test_loading_takes_milliseconds() -> None:
     def once(path: Path) -> float:
         start = time.perf_counter()

@@ -201,6 +201,7 @@ def test_factors_are_checked(bad: dict[str, float]) -> None:
         RooflineFactors(**bad)
 
 
+@pytest.mark.speed
 def test_planner_speed() -> None:
     batch, n = np.arange(1, 257.0), np.linspace(10, 9000, 2000)
 

@@ -68,6 +68,7 @@ def test_heavy_traffic_limit() -> None:
     assert md1_wait_quantile(rho, p) * (1 - rho) == pytest.approx(-np.log1p(-p) / 2, rel=1e-6)
 
 
+@pytest.mark.speed
 def test_ten_thousand_quantiles_in_one_call() -> None:
     rng = np.random.default_rng(0)
     rho, p = rng.uniform(0.3, 0.95, 10_000), rng.uniform(0.5, 0.9999, 10_000)

@@ -146,6 +146,7 @@ def test_fast_bounds_hold_the_law(rho: float, service: ServiceLaw) -> None:
         assert np.isfinite(high)
 
 
+@pytest.mark.speed
 def test_speed_from_a_histogram() -> None:
     def best(call: object, tries: int) -> float:
         assert callable(call)

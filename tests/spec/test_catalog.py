@@ -178,6 +178,7 @@ def test_document_is_plain_json() -> None:
     assert document["sources"][0]["checked"] == "2026-11-20"
 
 
+@pytest.mark.speed
 def test_loading_one_of_each_takes_under_15_ms() -> None:
     def once() -> float:
         for cached in (catalog._model, catalog._accelerator, catalog._link, catalog_aliases):

@@ -117,6 +117,7 @@ def test_pairs_of_unequal_number() -> None:
         joint_from_pairs(np.ones(0), np.ones(0))
 
 
+@pytest.mark.speed
 def test_building_a_class_takes_milliseconds() -> None:
     def build() -> JointLengths:
         return joint_lengths(TABLE, TABLE, -0.11)
