@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.problem import Array, Problem
 from pdplan.planner.stations import DecodeSide, LinkSide, PrefillSide, TpotLaw
 from pdplan.serving.composition import TtftLaw, e2e_law, ttft_law
 from pdplan.serving.demand import ClassDemand
+from pdplan.serving.joint_attainment import joint_attainment
 from pdplan.spec.slo import JointTarget, Slo, Target
 
 #: Lattice points of a TTFT law while searching, and when the answer is reported.
@@ -134,11 +137,13 @@ class Disaggregated:
     def joint_attainment(self, demand: ClassDemand, target: JointTarget) -> tuple[float, float, float]:
         """(value, lower, upper) of P(TTFT <= x and TPOT <= y) over requests of a class.
 
-        The bounds are Frechet's, whatever the dependence of the two; the value takes them as independent.
+        The bounds hold whatever ties TTFT and TPOT beyond the lengths (Frechet, given each length atom); the
+        value takes them as independent given the lengths.
         """
-        in_time = 1.0 - float(self.ttft(demand, points=SEARCH_POINTS).sf(target.ttft_s))
-        in_pace = 1.0 - float(self.tpot(demand).sf(target.tpot_s))
-        return in_time * in_pace, max(0.0, in_time + in_pace - 1.0), min(in_time, in_pace)
+        in_time = 1.0 - self.ttft(demand, points=SEARCH_POINTS).sf_given(target.ttft_s)
+        in_pace = self.tpot(demand).met_given(target.tpot_s) if several(demand) else np.ones_like(in_time)
+        joint = joint_attainment(in_time, in_pace, demand.weight)
+        return joint.value, joint.lower, joint.upper
 
 
 @dataclass(frozen=True, eq=False)

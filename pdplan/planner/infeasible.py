@@ -13,7 +13,6 @@ from pdplan.planner.search import MAX_INSTANCES, Search
 from pdplan.planner.traffic import ClassTraffic
 from pdplan.spec.slo import Target
 
-
 #: A roomy decode pool: this many times the smallest.
 PLENTY = 8
 

@@ -18,7 +18,7 @@ from pdplan.serving.delays import Constant, Delay, Discrete
 from pdplan.serving.demand import ClassDemand
 from pdplan.serving.economics import effective_transfer
 from pdplan.serving.prefill_station import PrefillStation
-from pdplan.serving.request_tpot import RequestTpot
+from pdplan.serving.request_tpot import RequestTpot, averaging_factor
 from pdplan.serving.roots import decreasing_root
 from pdplan.serving.transfer import link_never_queues, link_seconds, link_wait
 from pdplan.spec.slo import Target
@@ -169,7 +169,7 @@ class DecodeSide:
         key = f"{demand.name} {0.0 if extra_s is None else float(extra_s.sum())}"
         if key not in self._tpot_laws:
             law = RequestTpot.of(self.law.itl, self.problem.work_of(demand), *self.law.step_tangent)
-            self._tpot_laws[key] = TpotLaw(law, demand, extra_s, self.trust)
+            self._tpot_laws[key] = TpotLaw(law, demand, extra_s, self.trust, self.law.step_tangent)
         return self._tpot_laws[key]
 
     def value(self, demand: ClassDemand, target: Target) -> float:
@@ -195,6 +195,19 @@ class TpotLaw:
     demand: ClassDemand
     extra_s: Array | None
     trust: Trust
+    step_tangent: tuple[float, float]
+
+    def met_given(self, limit_s: float) -> Array:
+        """P(TPOT <= limit) at each atom [-]; 1 where there is one output token, which has no TPOT."""
+        out = self.demand.output_tokens
+        several = out > 1
+        gaps = np.where(several, out - 1.0, 1.0)
+        per_step = self.steps.tokens_per_step
+        left = limit_s - (0.0 if self.extra_s is None else self.extra_s / gaps)
+        shrink = np.sqrt(averaging_factor(gaps / per_step, *self.step_tangent))
+        mean = self.steps.itl.mean
+        slower = self.steps.itl.sf(mean + (left * per_step - mean) / shrink)
+        return np.where(several, 1.0 - slower, 1.0)
 
     @cached_property
     def _added(self) -> tuple[Array, Array]:
