@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from pdplan.errors import UnstableError
@@ -11,6 +12,7 @@ from pdplan.planner.judge import cost_of
 from pdplan.planner.problem import Problem
 from pdplan.planner.result import Colocated
 from pdplan.planner.search import Candidate, Search
+from pdplan.planner.stations import DecodeSide, PrefillSide
 from pdplan.planner.verification import Verification, verify
 
 #: Most simulations spent on one question.
@@ -44,13 +46,21 @@ def _stepped(best: Candidate, fleet: Disaggregated, seen: Verification) -> tuple
     metrics = {getattr(c.target, "metric", "joint") for c in seen.failing}
     decode = bool(metrics & {"tpot", "itl"})
     if not metrics:  # a growing backlog: the busier pool
-        decode = fleet.decode.utilization > fleet.prefill.utilization
+        decode = _load(fleet.decode) > _load(fleet.prefill)
     why = str(seen.failing[0]) if seen.failing else "the backlog grows"
     if decode:
         more = replace(best, decode_count=best.decode_count + 1)
         return more, f"stepped up to {more.decode_count} decode instances, since {why}"
     more = replace(best, prefill_count=best.prefill_count + 1)
     return more, f"stepped up to {more.prefill_count} prefill instances, since {why}"
+
+
+def _load(side: PrefillSide | DecodeSide) -> float:
+    """Load of a pool [-]; infinite for one that cannot keep up."""
+    try:
+        return side.utilization
+    except UnstableError:
+        return math.inf
 
 
 def settle_colocated(
