@@ -65,8 +65,8 @@ QH, QT, RH, RT, EVICTED, SLOTS, ASSIGNED, BATCH, STEP, PLAN, STACKED, FRESH, IBU
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
 )  # fmt: skip
 DECODE_INTS = 15
-USED, CONTEXT, BEGIN, BASE, RISE, PROMPTS = 0, 1, 2, 3, 4, 5
-DECODE_FLOATS = 6
+USED, CONTEXT, BEGIN, BASE, RISE, PROMPTS, HELD = 0, 1, 2, 3, 4, 5, 6
+DECODE_FLOATS = 7
 #: Rows that start empty (-1).
 PREFILL_HEADS = (SH, SL, WH, WT, LH, LT, LNEXT)
 DECODE_HEADS = (QH, QT, RH, RT, EVICTED, IQH, IQT)
@@ -624,7 +624,7 @@ def _build(source_key: int) -> Any:
                             t,
                             float(b),
                             made,
-                            used[d],
+                            dfloat[HELD, d],
                             used[d] + grown,
                         ):
                             return SERIES_FULL
@@ -800,6 +800,7 @@ def _build(source_key: int) -> Any:
                 dfloat[BASE, d] = bs
                 dfloat[RISE, d] = up
                 dfloat[BEGIN, d] = t
+                dfloat[HELD, d] = used[d]
                 dint[PLAN, d] = k
                 tree_set(times, winner, leaves, e, t + k * bs + 0.5 * up * k * (k - 1))
                 continue
@@ -843,7 +844,9 @@ def _build(source_key: int) -> Any:
                 take = rest
                 if par.chunked and rest > room:
                     take = room
-                    if touched == 1 and not par.stepwise:  # the whole budget, for one prompt, several times
+                    if (
+                        touched == 1 and par.stages == 1 and not par.stepwise
+                    ):  # the whole budget, for one prompt, several times
                         repeat = rest // room
                         before = float(L - rest)
                         take = repeat * room
@@ -873,16 +876,9 @@ def _build(source_key: int) -> Any:
                     finish = pass_stages(stage_free, o, par.stages, t, work_s)
             else:
                 for _ in range(repeat):
-                    chunk_s = prefill_time(
-                        table, float(par.budget), (2.0 * before + par.budget) * par.budget
-                    )  # fmt: skip
-                    work_s += chunk_s
+                    work_s += prefill_time(table, float(par.budget), (2.0 * before + par.budget) * par.budget)
                     before += par.budget
-                    if par.stages > 1:
-                        enter = max(t, stage_free[o])
-                        finish = pass_stages(stage_free, o, par.stages, enter, chunk_s)
-                    else:
-                        finish += chunk_s
+                finish = t + work_s
             if t >= from_s:
                 psum[p, 0] += work_s
                 psum[p, 1] += max(repeat, 1)

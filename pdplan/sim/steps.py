@@ -189,7 +189,9 @@ def _additive_mixed(
 
     tokens = _start(1.0, budget)
     node_q = adaptive_grid(heavy, [tokens, few], fixed=(1,), tolerance=TOLERANCE / 4)[0][0]
-    node_q = np.union1d(node_q, adaptive_grid(light, [tokens, few], fixed=(1,), tolerance=TOLERANCE / 3)[0][0])
+    node_q = np.union1d(
+        node_q, adaptive_grid(light, [tokens, few], fixed=(1,), tolerance=TOLERANCE / 3)[0][0]
+    )
     both = heavy(node_q[None, :], batch[:, None])
     floor = light(node_q[None, :], batch[:, None])
 
@@ -239,7 +241,9 @@ def adaptive_grid(
     return nodes, np.ascontiguousarray(function(*_mesh(nodes)))
 
 
-def _bent(function: Callable[..., Array], nodes: list[Array], axis: int, tolerance: float) -> NDArray[np.bool_]:
+def _bent(
+    function: Callable[..., Array], nodes: list[Array], axis: int, tolerance: float
+) -> NDArray[np.bool_]:
     """Return which intervals of one axis a straight line does not describe."""
     x = nodes[axis]
     ends = np.moveaxis(np.asarray(function(*_mesh(nodes))), axis, 0)
