@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pdplan.errors import InfeasibleError, InputError, ScenarioError
 from pdplan.latency.memory import memory_fit, prefill_activation_bytes
 from pdplan.latency.model import LatencyModel
-from pdplan.latency.profile import LatencyProfile, load_profile
 from pdplan.latency.roofline import Roofline
-from pdplan.latency.table import Tabulated
 from pdplan.spec.accelerator import Accelerator
 from pdplan.spec.catalog import catalog_document, load_accelerator
 from pdplan.spec.link import Link
 from pdplan.spec.model_spec import ModelSpec
 from pdplan.spec.scenario import InlineLatency, Parallel, Scenario
+
+if TYPE_CHECKING:
+    from pdplan.latency.profile import LatencyProfile
 
 Role = Literal["prefill", "decode", "colocated"]
 
@@ -210,6 +211,8 @@ class _LatencySource:
         """Return the step times of an instance at one parallelism."""
         latency = self.scenario.latency
         if isinstance(latency, InlineLatency):
+            from pdplan.latency.table import Tabulated
+
             return Tabulated.from_rates(
                 latency.max_prefill,
                 {float(b): t for b, t in latency.decode_table.items()},
@@ -230,6 +233,8 @@ class _LatencySource:
 
 def _load_profile(scenario: Scenario, name: str) -> LatencyProfile:
     """Read a profile by catalog name, or from a file beside the scenario."""
+    from pdplan.latency.profile import LatencyProfile, load_profile
+
     path = Path(scenario.origin.source).parent / name
     try:
         if path.suffix in (".yaml", ".yml"):
