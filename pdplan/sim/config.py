@@ -159,8 +159,8 @@ class KvLink:
         One transfer after another, where the head of an egress waits until its ingress is free; or an equal
         share for all under way, at each end.
     mode : "push" or "pull"
-        Pull: a transfer starts when decode has a place in the batch and KV memory for the prompt; until it has
-        arrived it holds prefill memory. Push: it starts after prefill and waits at decode for its place.
+        Pull: a transfer starts when decode has a place in the batch and KV memory for the prompt; until it
+        has arrived it holds prefill memory. Push: it starts after prefill and waits at decode for its place.
     overlap : float
         Share of the prefill time during which layers stream already [-]; only with push.
     layers : int
@@ -277,8 +277,8 @@ class ColocatedConfig:
 class Recording:
     """What is kept beside the requests.
 
-    ``from_s``: busy times, occupancies and gaps count from here [s] (a warm-up ends). ``interval_s``: width of
-    the time series' bins [s]; none without it.
+    ``from_s``: busy times, occupancies and gaps count from here [s] (a warm-up ends). ``interval_s``: width
+    of the time series' bins [s]; none without it.
     """
 
     from_s: float = 0.0

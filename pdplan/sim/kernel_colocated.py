@@ -1,9 +1,9 @@
 """The compiled event loop of instances that prefill and decode, one global order of events.
 
 Leaves of the event tree: 0 arrival | 1..D end of a run. A run is a number of equal steps: decodes alone until
-the next of them ends or a prompt comes; or the head prompt filling the whole budget several times. The step in
-which a prompt ends is a run of its own. Nothing interrupts a run that carries a chunk, so its effect on the
-queue is booked when it is planned. ``end`` holds the last token of a sequence until its next is known.
+the next of them ends or a prompt comes; or the head prompt filling the whole budget several times. The step
+in which a prompt ends is a run of its own. Nothing interrupts a run that carries a chunk, so its effect on
+the queue is booked when it is planned. ``end`` holds the last token of a sequence until its next is known.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from pdplan.sim.kernel_core import (
 REJECTED, TIMED_OUT = 1, 2
 #: What the kernel returns instead of a moment.
 STACK_FULL, SERIES_FULL = -1.0, -2.0
-#: Columns of the sums: the eleven of a decode instance (`pdplan.sim.raw.DecodeUse`), then of steps with prompt
-#: tokens: time [s], steps, tokens; then rejected, timed out.
+#: Columns of the sums: the eleven of a decode instance (`pdplan.sim.raw.DecodeUse`), then of steps with
+#: prompt tokens: time [s], steps, tokens; then rejected, timed out.
 SUMS = 16
 #: Columns of the time series: busy, batch, tokens, KV held [blocks], prompt tokens.
 SERIES = 5
@@ -57,7 +57,8 @@ HEADS = (QH, QT, FRESH)
 #: Numbers of a run; `pdplan.sim.config` says what they mean.
 PARAMETERS = np.dtype(
     [(name, np.int64) for name in (
-        "n", "instances", "leaves", "stepwise", "users", "router", "chunked", "budget", "queue_limit", "impatient",
+        "n", "instances", "leaves", "stepwise", "users", "router", "chunked", "budget", "queue_limit",
+        "impatient",
         "has_cached", "max_batch", "cells", "whole", "block", "grow", "recorded",
     )]
     + [(name, np.float64) for name in ("think_s", "per_step", "capacity", "admit", "from_s", "width_s")]
@@ -116,7 +117,7 @@ def later_steps(tokens: Any, whole: Any, per_step: Any) -> Any:
     """Decode steps after the first token of ``tokens``."""
     if whole:
         return int(tokens) - 1
-    return int(math.ceil((tokens - 1) / per_step - 1e-9))
+    return np.int64(math.ceil((tokens - 1) / per_step - 1e-9))
 
 
 @jit
@@ -134,10 +135,10 @@ def release(
 
 @jit
 def to_prefill(i: Any, par: Any, plen: Any, out: Any, cached: Any, rem: Any) -> Any:
-    """Return (context, tokens to compute) of a request in the queue: its prompt, or all it had when evicted."""
+    """Return (context, tokens to compute) of a queued request: its prompt, or all it had when evicted."""
     if par.grow and rem[i] >= 0:
         made = (later_steps(out[i], par.whole, par.per_step) - rem[i]) * par.per_step
-        whole = int(math.ceil(plen[i] + 1 + made - 1e-9))
+        whole = np.int64(math.ceil(plen[i] + 1 + made - 1e-9))
         return whole, whole
     return int(plen[i]), int(plen[i] - (cached[i] if par.has_cached else 0))
 
@@ -152,7 +153,8 @@ def to_hold(i: Any, context: Any, par: Any, plen: Any, out: Any) -> Any:
 
 @jit
 def leave(
-    d: Any, t: Any, par: Any, arr: Any, plen: Any, cached: Any, patience: Any, rem: Any, status: Any, queue: Any,
+    d: Any, t: Any, par: Any, arr: Any, plen: Any, cached: Any, patience: Any, rem: Any, status: Any,
+    queue: Any,
     end: Any, nxt: Any, dint: Any, dfloat: Any, dsum: Any,
 ) -> Any:  # fmt: skip
     """Requests that have waited longer than their patience leave the head of the queue; returns how many."""
@@ -176,12 +178,13 @@ def leave(
 
 @jit
 def evict(
-    d: Any, t: Any, s: Any, b: Any, par: Any, plen: Any, out: Any, rem: Any, seq: Any, heap: Any, residues: Any,
+    d: Any, t: Any, s: Any, b: Any, par: Any, plen: Any, out: Any, rem: Any, seq: Any, heap: Any,
+    residues: Any,
     stack_step: Any, stack_s: Any, itl: Any, end: Any, nxt: Any, dint: Any, dfloat: Any, dsum: Any,
 ) -> Any:  # fmt: skip
     """Put the sequence admitted last back at the head of the queue; returns its context."""
     o = d * par.max_batch
-    at = np.int64(0)
+    at: Any = np.int64(0)
     for x in range(1, b):
         if seq[heap[o + x] & MASK] > seq[heap[o + at] & MASK]:
             at = x
@@ -202,7 +205,7 @@ def evict(
     dfloat[USED, d] -= held
     dsum[d, 6] += held * max(t, par.from_s)
     dint[SLOTS, d] -= 1
-    dint[TOKENS, d] += int(math.ceil(context - 1e-9))
+    dint[TOKENS, d] += np.int64(math.ceil(context - 1e-9))
     if dint[QH, d] < 0:
         dint[QT, d] = i
     nxt[i] = dint[QH, d]
@@ -226,7 +229,7 @@ def fitting_steps(par: Any, d: Any, b: Any, s: Any, k: Any, used: Any, residues:
 def push_slowest(
     d: Any, b: Any, step: Any, slowest: Any, oldest: Any, dint: Any, stack_step: Any, stack_s: Any
 ) -> Any:
-    """Put (last step, slowest step) of a run on the decreasing stack; False if it is full of what is needed."""
+    """Put (last step, slowest step) of a run on the decreasing stack; False if it is full."""
     so = d * STACK
     m = dint[STACKED, d]
     while m > 0 and stack_s[so + m - 1] <= slowest:
@@ -266,7 +269,8 @@ def _build(source_key: int) -> Any:
         arr: Any, plen: Any, out: Any, cached: Any, patience: Any, draws: Any,
         status: Any, queue: Any, prefill: Any, ttft: Any, tpot: Any, itl: Any, end: Any,
         nxt: Any, din: Any, rem: Any, seq: Any,
-        times: Any, winner: Any, dint: Any, dfloat: Any, heap: Any, residues: Any, stack_step: Any, stack_s: Any,
+        times: Any, winner: Any, dint: Any, dfloat: Any, heap: Any, residues: Any, stack_step: Any,
+        stack_s: Any,
         dsum: Any, batch_s: Any, histogram: Any, series: Any,
     ) -> Any:  # fmt: skip
         """Run to the end of the last request; returns that moment, or a negative code."""
@@ -284,6 +288,7 @@ def _build(source_key: int) -> Any:
         ia = np.int64(0)
         turn = np.int64(0)
         order = np.int64(0)
+        i: Any = np.int64(0)
         t = 0.0
         while done < n:
             e = winner[1]
@@ -295,7 +300,8 @@ def _build(source_key: int) -> Any:
                 if par.impatient:
                     for d in range(D):
                         done += leave(
-                            d, t, par, arr, plen, cached, patience, rem, status, queue, end, nxt, dint, dfloat,
+                            d, t, par, arr, plen, cached, patience, rem, status, queue, end, nxt, dint,
+                            dfloat,
                             dsum,
                         )  # fmt: skip
                 d = route(par.router, tokens, prompts, D, turn, draws[i % draws.size])
@@ -338,8 +344,8 @@ def _build(source_key: int) -> Any:
             o = d * bmax
             s = dint[STEP, d]
             ctx = dfloat[CONTEXT, d]
-            ended = np.int64(-1)
-            ending = np.int64(0)
+            ended: Any = np.int64(-1)
+            ending: Any = np.int64(0)
             if k > 0:
                 t0 = begin[d]
                 span = t - t0
@@ -459,7 +465,8 @@ def _build(source_key: int) -> Any:
                     dsum[d, 9] += 1
                 elif b > 0:
                     ctx -= evict(
-                        d, t, s, b, par, plen, out, rem, seq, heap, residues, stack_step, stack_s, itl, end, nxt, dint,
+                        d, t, s, b, par, plen, out, rem, seq, heap, residues, stack_step, stack_s, itl, end,
+                        nxt, dint,
                         dfloat, dsum,
                     )  # fmt: skip
                     b -= 1

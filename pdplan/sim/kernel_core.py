@@ -1,7 +1,8 @@
 """Small compiled pieces that both event loops share: event tree, heap, routers, tables, histogram, KV blocks.
 
-Imported only when a simulation runs (numba loads here). numba's cache looks at the file of a kernel alone, not
-at its helpers' files; both kernels therefore carry `SOURCE_KEY`, a digest of this file, in their cache key.
+Imported only when a simulation runs (numba loads here). numba's cache looks at the file of a kernel alone,
+not at its helpers' files; both kernels therefore carry `SOURCE_KEY`, a digest of this file, in their cache
+key.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def route(policy: Any, count: Any, work: Any, instances: Any, turn: Any, draw: A
         return 0
     if policy == ROUND_ROBIN:
         return turn % instances
-    if policy == RANDOM or policy == POWER_OF_TWO:
+    if policy in (RANDOM, POWER_OF_TWO):
         high = (np.uint64(draw) >> np.uint64(32)) * np.uint64(instances)
         first = np.int64(high >> np.uint64(32))
         if policy == RANDOM:
@@ -199,7 +200,7 @@ def prompt_time(table: Any, prompt: Any, new: Any) -> Any:
 def steps_until(first: Any, half: Any, span: Any) -> Any:
     """Fewest steps j >= 1 with j first + half j (j - 1) >= span: solve the quadratic, then correct by one."""
     u = first - half
-    j = max(1, int(math.ceil(2.0 * span / (u + math.sqrt(u * u + 4.0 * half * span)))))
+    j: Any = max(1, np.int64(math.ceil(2.0 * span / (u + math.sqrt(u * u + 4.0 * half * span)))))
     while j * first + half * j * (j - 1) < span:
         j += 1
     while j > 1 and (j - 1) * first + half * (j - 1) * (j - 2) >= span:
@@ -232,7 +233,7 @@ def count_gaps(histogram: Any, first: Any, growth: Any, steps: Any, batch: Any, 
     for at in range(low, high + 1):
         upto = steps
         if at < high:
-            upto = min(steps, max(done, int(math.ceil((itl_edge(at + 1) - first) / growth))))
+            upto = min(steps, max(done, np.int64(math.ceil((itl_edge(at + 1) - first) / growth))))
         histogram[at] += (upto - done) * batch
         done = upto
     histogram[low] -= fresh
@@ -295,7 +296,7 @@ def slowest_since(steps: Any, values: Any, o: Any, size: Any, want: Any) -> Any:
 
 @jit
 def spread(series: Any, column: Any, width: Any, begin: Any, end: Any, first: Any, last: Any) -> Any:
-    """Add the integral of a line from ``first`` to ``last`` over [begin, end] to bins; False if they run out."""
+    """Add the integral of a line from ``first`` to ``last`` over a span to bins; False if they run out."""
     if end <= begin:
         return True
     if int(end / width) >= series.shape[0] - 1:

@@ -1,12 +1,14 @@
 """The compiled event loop of a disaggregated fleet: prefill -> KV link -> decode, one global order of events.
 
-Leaves of the event tree: 0 arrival | 1..P a prefill step ends | P+1..2P the head of an egress has arrived (one
-leaf for all where bandwidth is shared) | 2P+1..2P+D end of a decode run | then, with pipelines, P leaves "the
-first stage is free". A request stands in one queue at a time, so one ``nxt`` array links every queue. A decode
-run is a number of steps between which nothing changes: their times are arithmetic in the step number.
+Leaves of the event tree: 0 arrival | 1..P a prefill step ends | P+1..2P the head of an egress has arrived
+(one leaf for all where bandwidth is shared) | 2P+1..2P+D end of a decode run | then, with pipelines, P
+leaves "the first stage is free". A request stands in one queue at a time, so one ``nxt`` array links every
+queue. A decode run is a number of steps between which nothing changes: their times are arithmetic in the
+step number.
 
 Output arrays double as scratch until a request ends: ``prefill`` holds the start of prefill, ``transfer`` the
-moment at which KV asked for the link, ``admission`` the end of prefill, ``end`` the last token before an eviction.
+moment at which KV asked for the link, ``admission`` the end of prefill, ``end`` the last token before an
+eviction.
 """
 
 from __future__ import annotations
@@ -60,7 +62,8 @@ LH, LT, LBUSY, LWAIT, LNEXT = 11, 12, 13, 14, 15
 PREFILL_INTS = 16
 KVP, CREDIT, LIDLE, WORK, QUEUED, KV_SINCE, UNTIL = 0, 1, 2, 3, 4, 5, 6
 PREFILL_FLOATS = 7
-# Rows of the state of decode instances: pending (Q), ready (R) and evicted requests; SLOTS counts all admitted.
+# Rows of the state of decode instances: pending (Q), ready (R) and evicted requests; SLOTS counts all
+# admitted.
 QH, QT, RH, RT, EVICTED, SLOTS, ASSIGNED, BATCH, STEP, PLAN, STACKED, FRESH, IBUSY, IQH, IQT = (
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
 )  # fmt: skip
@@ -72,10 +75,12 @@ PREFILL_HEADS = (SH, SL, WH, WT, LH, LT, LNEXT)
 DECODE_HEADS = (QH, QT, RH, RT, EVICTED, IQH, IQT)
 
 
-#: Numbers of a run; `pdplan.sim.config` says what they mean. One record, which helpers are handed by reference.
+#: Numbers of a run; `pdplan.sim.config` says what they mean. One record, which helpers are handed by
+#: reference.
 PARAMETERS = np.dtype(
     [(name, np.int64) for name in (
-        "n", "prefills", "decodes", "leaves", "stepwise", "from_prefill", "users", "router_p", "chunked", "budget",
+        "n", "prefills", "decodes", "leaves", "stepwise", "from_prefill", "users", "router_p", "chunked",
+        "budget",
         "stages", "queue_limit", "impatient", "has_cached", "shared", "ingress", "push", "layers", "router_d",
         "max_batch", "cells", "whole", "block", "grow", "recorded",
     )]
@@ -91,7 +96,7 @@ def decode_steps(tokens: Any, whole: Any, per_step: Any) -> Any:
     """Steps that yield ``tokens`` tokens."""
     if whole:
         return int(tokens)
-    return int(math.ceil(tokens / per_step - 1e-9))
+    return np.int64(math.ceil(tokens / per_step - 1e-9))
 
 
 @jit
@@ -161,7 +166,7 @@ def record_kv(p: Any, t: Any, held: Any, width: Any, pfloat: Any, series: Any) -
 
 @jit
 def wake(d: Any, t: Any, par: Any, dint: Any, dfloat: Any, times: Any, winner: Any) -> None:
-    """Something is ready to join: an idle instance starts now, a run ends at its first step end from now on."""
+    """Something is ready to join: an idle instance starts, a run ends at its first step end from now on."""
     leaf = 1 + 2 * par.prefills + d
     if dint[BATCH, d] == 0:
         dint[PLAN, d] = 0
@@ -210,7 +215,7 @@ def start_transfer(
 
 @jit
 def share_advance(t: Any, share: Any, left: Any, speed: Any) -> None:
-    """Shared bandwidth: every transfer under way proceeds to ``t``; share = [how many, moment, next to end]."""
+    """Shared bandwidth: all transfers proceed to ``t``; share = [how many, moment, next to end]."""
     span = t - share[1]
     for k in range(int(share[0])):
         left[k] -= speed[k] * span
@@ -288,7 +293,7 @@ def admit(
     pfloat: Any, dint: Any, dfloat: Any, residues: Any, share: Any, flows: Any, left: Any, speed: Any,
     psum: Any, dsum: Any, times: Any, winner: Any,
 ) -> None:  # fmt: skip
-    """Admit pending requests in order while places and KV memory last: onto the link (pull) or to ready (push)."""
+    """Admit pending requests while places and KV memory last: onto the link (pull) or to ready (push)."""
     if dint[EVICTED, d] >= 0:
         return
     lead = 1 if par.from_prefill else 0
@@ -344,12 +349,13 @@ def admit(
 
 @jit
 def evict(
-    d: Any, t: Any, s: Any, b: Any, par: Any, plen: Any, out: Any, rem: Any, seq: Any, heap: Any, residues: Any,
+    d: Any, t: Any, s: Any, b: Any, par: Any, plen: Any, out: Any, rem: Any, seq: Any, heap: Any,
+    residues: Any,
     stack_step: Any, stack_s: Any, itl: Any, end: Any, nxt: Any, dint: Any, dfloat: Any, dsum: Any,
 ) -> Any:  # fmt: skip
     """Take the sequence admitted last out of the batch, to be computed again; returns its context."""
     o = d * par.max_batch
-    at = np.int64(0)
+    at: Any = np.int64(0)
     for x in range(1, b):
         if seq[heap[o + x] & MASK] > seq[heap[o + at] & MASK]:
             at = x
@@ -387,7 +393,8 @@ def _build(source_key: int) -> Any:
         arr: Any, plen: Any, out: Any, cached: Any, patience: Any, draw_p: Any, draw_d: Any,
         status: Any, queue: Any, prefill: Any, transfer: Any, admission: Any, ttft: Any, tpot: Any, itl: Any,
         end: Any, nxt: Any, pin: Any, din: Any, rem: Any, seq: Any,
-        times: Any, winner: Any, pint: Any, pfloat: Any, stage_free: Any, ring: Any, ring_count: Any, psum: Any,
+        times: Any, winner: Any, pint: Any, pfloat: Any, stage_free: Any, ring: Any, ring_count: Any,
+        psum: Any,
         dint: Any, dfloat: Any, heap: Any, residues: Any, stack_step: Any, stack_s: Any, dsum: Any,
         share: Any, flows: Any, left: Any, speed: Any, batch_s: Any, histogram: Any, series: Any,
     ) -> Any:  # fmt: skip
@@ -418,6 +425,7 @@ def _build(source_key: int) -> Any:
         turn_p = np.int64(0)
         turn_d = np.int64(0)
         order = np.int64(0)
+        p: Any = np.int64(0)
         t = 0.0
         while done < n:
             e = winner[1]
@@ -430,7 +438,8 @@ def _build(source_key: int) -> Any:
                 if par.impatient:  # those who have left must not count in routing
                     for p in range(P):
                         done += leave(
-                            p, t, par, table, arr, plen, cached, patience, status, queue, end, nxt, pint, pfloat,
+                            p, t, par, table, arr, plen, cached, patience, status, queue, end, nxt, pint,
+                            pfloat,
                             psum,
                         )  # fmt: skip
                 L = plen[i]
@@ -527,7 +536,8 @@ def _build(source_key: int) -> Any:
                         transfer[i] = t
                         if par.shared:
                             share_add(
-                                i, t, par.overlap * span, par, plen, share, flows, left, speed, pin, din, pint,
+                                i, t, par.overlap * span, par, plen, share, flows, left, speed, pin, din,
+                                pint,
                                 dint, psum, times, winner,
                             )  # fmt: skip
                         else:
@@ -592,7 +602,8 @@ def _build(source_key: int) -> Any:
                     qt[d] = i
                     if qh[d] == i:
                         admit(
-                            d, t, par, plen, out, nxt, pin, din, transfer, pint, pfloat, dint, dfloat, residues,
+                            d, t, par, plen, out, nxt, pin, din, transfer, pint, pfloat, dint, dfloat,
+                            residues,
                             share, flows, left, speed, psum, dsum, times, winner,
                         )  # fmt: skip
             elif e <= 2 * P + D:  # ---- a decode run ends
@@ -698,7 +709,8 @@ def _build(source_key: int) -> Any:
                 calm = True
                 while used[d] > par.capacity_d and b > 0:
                     ctx -= evict(
-                        d, t, s, b, par, plen, out, rem, seq, heap, residues, stack_step, stack_s, itl, end, nxt,
+                        d, t, s, b, par, plen, out, rem, seq, heap, residues, stack_step, stack_s, itl, end,
+                        nxt,
                         dint, dfloat, dsum,
                     )  # fmt: skip
                     b -= 1
@@ -730,7 +742,8 @@ def _build(source_key: int) -> Any:
                         rt[d] = i
                     if qh[d] >= 0:
                         admit(
-                            d, t, par, plen, out, nxt, pin, din, transfer, pint, pfloat, dint, dfloat, residues,
+                            d, t, par, plen, out, nxt, pin, din, transfer, pint, pfloat, dint, dfloat,
+                            residues,
                             share, flows, left, speed, psum, dsum, times, winner,
                         )  # fmt: skip
                 i = rh[d]
@@ -884,9 +897,11 @@ def _build(source_key: int) -> Any:
                 psum[p, 1] += max(repeat, 1)
                 psum[p, 2] += tokens
             if par.recorded:
-                if not record_span(
+                fine = record_span(
                     series, SERIES * p, par.width_s, t, t + work_s, float(touched), float(tokens), 0.0, 0.0
-                ) or not record_kv(p, t, held_kv, par.width_s, pfloat, series):
+                )
+                fine = record_kv(p, t, held_kv, par.width_s, pfloat, series) and fine
+                if not fine:
                     return SERIES_FULL
             slot = o
             if par.stages > 1:

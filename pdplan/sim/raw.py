@@ -1,4 +1,4 @@
-"""What a run leaves behind, before any statistics: arrays by request, sums by instance, series by interval."""
+"""What a run leaves behind, before statistics: arrays by request, sums by instance, series by interval."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class PrefillUse:
     """Sums over time for each prefill instance, from `RawRun.from_s` to the end.
 
     ``busy_s`` [s] (with pipeline stages: of all stages together, over their number), ``steps``, ``tokens``
-    computed [tok], ``kv_token_s``: integral of KV held [tok s], ``kv_peak_tokens`` [tok], ``link_busy_s``: work
-    of the egress [s], ``rejected`` and ``timed_out`` requests.
+    computed [tok], ``kv_token_s``: integral of KV held [tok s], ``kv_peak_tokens`` [tok], ``link_busy_s``:
+    work of the egress [s], ``rejected`` and ``timed_out`` requests.
     """
 
     busy_s: Array
@@ -37,8 +37,8 @@ class DecodeUse:
     """Sums over time for each decode (or colocated) instance, from `RawRun.from_s` to the end.
 
     ``busy_s`` [s], ``runs`` jumped over, ``steps``, ``batch_s``: integral of the batch [seq s],
-    ``context_token_s``: integral of the sum of contexts [tok s], ``tokens`` made [tok], ``kv_token_s``: integral
-    of KV held in blocks [tok s], ``kv_peak_tokens`` [tok], ``batch_peak``, ``evictions``,
+    ``context_token_s``: integral of the sum of contexts [tok s], ``tokens`` made [tok], ``kv_token_s``:
+    integral of KV held in blocks [tok s], ``kv_peak_tokens`` [tok], ``batch_peak``, ``evictions``,
     ``recomputed_tokens`` [tok].
     """
 
@@ -60,8 +60,8 @@ class Series:
     """Means over intervals of ``interval_s`` from time 0, by interval and instance.
 
     ``prefill``: busy share, requests in a step, tokens/s, KV tokens held. ``decode``: busy share, batch,
-    tokens/s, KV tokens held; of a colocated instance also the prompt tokens/s, as a fifth column. KV grows along
-    a straight line within a run of equal steps.
+    tokens/s, KV tokens held; of a colocated instance also the prompt tokens/s, as a fifth column. KV grows
+    along a straight line within a run of equal steps.
     """
 
     interval_s: float
@@ -77,8 +77,8 @@ class RawRun:
     (lost ones, a TPOT of one output token, a transfer that did not take place). TTFT is overhead + queue +
     prefill (+ transfer + admission + first step where the first token comes from decode).
 
-    ``transfer_s`` runs from the request for the link to the arrival of the KV. ``admission_s`` is the wait for a
-    place in the decode batch, before a pull or after a push, and for the step under way.
+    ``transfer_s`` runs from the request for the link to the arrival of the KV. ``admission_s`` is the wait
+    for a place in the decode batch, before a pull or after a push, and for the step under way.
     ``itl_worst_s`` is the longest gap between two emissions of a request; with a first token from prefill
     the gap of the transfer is among them.
 

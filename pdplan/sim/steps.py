@@ -1,8 +1,8 @@
 """Latency models in the form the kernels read: exact coefficients, or piecewise-linear tables.
 
 A table is a grid whose nodes are set where the model bends: an interval is halved until interpolation in it
-is off by less than `TOLERANCE`. Between batch changes a decode step then grows by a constant, so runs of steps
-stay arithmetic within a cell.
+is off by less than `TOLERANCE`. Between batch changes a decode step then grows by a constant, so runs of
+steps stay arithmetic within a cell.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class MixedTable:
     """Times of a step with decodes and a chunk of q prompt tokens.
 
     Linear: ``level[batch] + slope[batch] C + b q + c sq``. Else the sum of three tables, but never below a
-    fourth: ``max(floor(batch, q), both(batch, q) + contexts(batch, C / batch) + attention(q, sq / q))``: decodes
+    fourth: ``max(floor(batch, q), both(batch, q) + contexts(batch, C / batch) + attention(q,
+    sq / q))``: decodes
     and chunk share the weights, their attention adds up, and a step may be held up by launches.
     """
 
@@ -81,7 +82,7 @@ class MixedTable:
 def prefill_table(
     model: LatencyModel, longest_step: float, longest_context: float, factor: float
 ) -> PrefillTable:
-    """Return the prefill times of ``model`` over ``factor``, for steps and contexts up to the given tokens."""
+    """Return the prefill times of ``model`` over ``factor``, up to the longest step and context."""
     none = np.zeros(2)
     if isinstance(model, Fitted):
         p = model.prefill
@@ -147,7 +148,7 @@ def decode_rows(model: LatencyModel, max_batch: int, longest_context: float, fac
 def mixed_table(
     model: LatencyModel, max_batch: int, budget: int, longest_context: float, factor: float
 ) -> MixedTable:
-    """Return the times of steps with a chunk of at most ``budget`` tokens beside 0 to ``max_batch`` decodes."""
+    """Return the times of steps with a chunk of up to ``budget`` tokens and up to ``max_batch`` decodes."""
     if isinstance(model, Fitted):
         batch = np.arange(0.0, max_batch + 1.0)
         level = np.asarray(model.mixed_step_s(batch, 0.0 * batch, 1.0 + 0 * batch, 0.0 * batch), dtype=float)
@@ -173,7 +174,7 @@ def linear_mixed(level: Array, slope: Array, b: float, c: float) -> MixedTable:
 def _additive_mixed(
     model: LatencyModel, max_batch: int, budget: float, longest: float, factor: float
 ) -> MixedTable:
-    """Take a model apart at its heaviest step, where nothing but work counts; `MixedTable` puts it together."""
+    """Take a model apart at its heaviest step, where only work counts; `MixedTable` puts it together."""
     batch = np.arange(0.0, max_batch + 1.0)
     few = np.unique(np.rint(np.concatenate([np.linspace(0, max_batch, 33), np.geomspace(1, max_batch, 12)])))
     most = 2.0 * longest
@@ -209,8 +210,8 @@ def _additive_mixed(
     attention = attention - attending(nodes[0], np.full_like(nodes[0], most))[:, None]
     none = np.zeros(1)
     return MixedTable(
-        False, none, none, 0.0, 0.0, node_q, both, floor, node_m, np.ascontiguousarray(contexts), *nodes,
-        np.ascontiguousarray(attention),
+        False, none, none, 0.0, 0.0, node_q, both, floor, node_m, np.ascontiguousarray(contexts), nodes[0],
+        nodes[1], np.ascontiguousarray(attention),
     )  # fmt: skip
 
 

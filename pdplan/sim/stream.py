@@ -76,8 +76,8 @@ class Stream:
         Raises
         ------
         InputError
-            Lengths differ, a time that is negative or not finite, a token count outside [1, 2^24], more cached
-            than prompt tokens.
+            Lengths differ, a time that is negative or not finite, a token count outside [1, 2^24], more
+            cached than prompt tokens.
         """
         prompt = _tokens("prompt_tokens", prompt_tokens, 1)
         output = _tokens("output_tokens", output_tokens, 1)

@@ -1,4 +1,4 @@
-"""Plain Python simulators of the same physics, written apart from the engine: one step at a time, lists, no tricks.
+"""Plain Python simulators of the same physics, written apart from the engine: one step at a time.
 
 They are the second witness of the engine: no jumps, no shared code, no arrays.
 """

@@ -29,7 +29,7 @@ ONE_MS_A_TOKEN = Fitted(PrefillFit(0.0, 1e-3), (DecodeFit(1e-6, 0.0),), (1, 1e6)
 
 
 def test_two_requests_by_hand() -> None:
-    """A: prefill 0-0.110, KV 0.110-0.130, steps of 31, 31.01 and 31.02 ms. B prefills 0.110-0.220 beside it."""
+    """A: prefill to 0.110, KV to 0.130, steps of 31, 31.01 and 31.02 ms. B prefills from 0.110 to 0.220."""
     config = PdConfig(PrefillPool(1, HAND, batch_tokens=1000), DecodePool(1, HAND), KvLink(1e6, 5e10))
     run = run_pd(config, Stream.of([0.0, 0.05], [1000, 1000], [3, 1]))
     assert run.queue_s == pytest.approx([0.0, 0.060])
