@@ -55,6 +55,9 @@ RequestsOption = Annotated[
     int | None,
     typer.Option("--requests", min=1000, max=50_000_000, help="Requests to simulate.", show_default=False),
 ]
+NoVerifyOption = Annotated[
+    bool, typer.Option("--no-verify", help="Formulas alone: check and settle nothing by simulation.")
+]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random streams.")]
 
 
@@ -78,9 +81,7 @@ def plan(
     scenario: ScenarioArg = None,
     json: JsonOption = False,
     set_: SetOption = None,
-    no_verify: Annotated[
-        bool, typer.Option("--no-verify", help="Formulas alone: do not check the fleet by simulation.")
-    ] = False,
+    no_verify: NoVerifyOption = False,
     requests: RequestsOption = None,
     seed: SeedOption = 0,
 ) -> None:
@@ -119,11 +120,22 @@ def split(
     check: Annotated[
         bool, typer.Option("--check", help="Exit with 1 unless every class should be split.")
     ] = False,
+    no_verify: NoVerifyOption = False,
+    requests: RequestsOption = None,
+    seed: SeedOption = 0,
 ) -> None:
     """Say for each class whether prefill and decode should be split, and why."""
     import pdplan.cli.split as face
 
-    face.run(scenario, as_json=json, overrides=tuple(set_ or ()), check=check)
+    face.run(
+        scenario,
+        as_json=json,
+        overrides=tuple(set_ or ()),
+        check=check,
+        verify=not no_verify,
+        requests=requests,
+        seed=seed,
+    )
 
 
 @app.command()

@@ -5,14 +5,28 @@ from __future__ import annotations
 import typer
 
 from pdplan.cli.output import load, print_json, width
+from pdplan.cli.plan import announce
 from pdplan.errors import EXIT_NO
 from pdplan.planner import split
 from pdplan.planner.note import split_note
+from pdplan.sim.compiled import is_compiled
 
 
-def run(source: str | None, *, as_json: bool, overrides: tuple[str, ...], check: bool) -> None:
+def run(
+    source: str | None,
+    *,
+    as_json: bool,
+    overrides: tuple[str, ...],
+    check: bool,
+    verify: bool,
+    requests: int | None,
+    seed: int,
+) -> None:
     """Judge every class and print; with ``check``, exit with 1 unless all should be split."""
-    report = split(load(source, overrides))
+    scenario = load(source, overrides)
+    if verify and not is_compiled("kernel_colocated"):
+        announce(None)
+    report = split(scenario, verify=verify, requests=requests, seed=seed)
     if as_json:
         print_json(report.document())
     else:

@@ -280,7 +280,8 @@ def _verdict(v: ClassVerdict, width: int) -> list[str]:
     word = {"split": "split", "undetermined": "undetermined", "infeasible": "no fleet"}.get(
         v.reason, "keep colocated"
     )
-    return _wrap(f"Verdict for {v.name}: {word} ({v.reason}): {v.why}.", width)
+    reason = "" if v.reason == word else f" ({v.reason})"
+    return _wrap(f"Verdict for {v.name}: {word}{reason}: {v.why}.", width)
 
 
 def _ledger(v: ClassVerdict, width: int) -> list[str]:
@@ -327,6 +328,8 @@ def _left_out(rejected: tuple[str, ...]) -> dict[str, list[str]]:
     for line in rejected:
         kind, _, why = line.partition(": ")
         short = why.split(": ", 1)[-1].split(" and ", 1)[0].split(": use", 1)[0]
+        if short.endswith("weights a GPU"):
+            short += " do not fit"
         grouped.setdefault(short, []).append(kind)
     return grouped
 

@@ -18,6 +18,8 @@ from pdplan.planner.verification import Verification, verify
 #: Most simulations spent on one question.
 MOST_STEPS = 8
 MOST_COLOCATED = 6
+#: An interval that still holds the limit is made narrower, once.
+MORE_REQUESTS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +78,11 @@ def settle_colocated(
     for fleet in fleets[:MOST_COLOCATED]:
         try:
             seen = verify(fleet, requests=requests, seed=seed)
+            if seen.holds == "open":
+                seen = verify(fleet, requests=MORE_REQUESTS * requests, seed=seed)
         except UnstableError:
             continue
-        said = f"{fleet.count} x {fleet.option.label}, {requests:,} simulated requests: {seen.holds}"
+        said = f"{fleet.count} x {fleet.option.label}, {seen.requests:,} simulated requests: {seen.holds}"
         if seen.holds == "holds":
             return report(fleet, fleet, fleet, colocated.kinds, said)
         if seen.holds == "open":

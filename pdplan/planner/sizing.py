@@ -18,7 +18,8 @@ from pdplan.planner.need import fractional_need
 from pdplan.planner.problem import assemble
 from pdplan.planner.result import Colocated, Fleet
 from pdplan.planner.search import Candidate, Search
-from pdplan.planner.verdicts import class_verdict, split_problem
+from pdplan.planner.verdict import ClassVerdict
+from pdplan.planner.verdicts import Settling, class_verdict, split_problem
 from pdplan.spec.scenario import FixedPool, Scenario
 from pdplan.symbolic import Derivation
 
@@ -78,7 +79,7 @@ def size(scenario: Scenario) -> Plan:
 
 def verified(sized: Plan, *, requests: int | None = None, seed: int = 0) -> Plan:
     """Return a plan checked by simulation: stepped up where contradicted, its open verdicts settled."""
-    from pdplan.planner.settle import settle_colocated, settle_fleet  # the engine loads here
+    from pdplan.planner.settle import settle_fleet  # the engine loads here
     from pdplan.planner.verification import DEFAULT_REQUESTS
 
     number = DEFAULT_REQUESTS if requests is None else requests
@@ -87,26 +88,37 @@ def verified(sized: Plan, *, requests: int | None = None, seed: int = 0) -> Plan
     if problem.scenario.prefill.discipline == "mm1":
         return replace(sized, unverified="mm1 is a calibration to a benchmark, not a way to serve")
     settled = settle_fleet(basis.search, basis.best, requests=number, seed=seed)
-    colocated = sized.colocated
-    if any(v.reason == "undetermined" for v in sized.verdicts) and len(problem.traffic) == 1:
-        split_usd = judge(settled.fleet).cost.usd_per_hour
-        colocated = settle_colocated(problem, colocated, split_usd, requests=number, seed=seed)
-    if settled.best is basis.best and colocated is sized.colocated:
-        return replace(sized, verification=settled.verification)
-    again = _answer(basis.search, settled.best, colocated)
-    return replace(again, benchmark=sized.benchmark, stated=sized.stated, verification=settled.verification)
+    settle = Settling(number, seed)
+    colocated, verdicts = sized.colocated, sized.verdicts
+    if any(v.reason == "undetermined" for v in verdicts):
+        if len(problem.traffic) == 1:
+            split_usd = judge(settled.fleet).cost.usd_per_hour
+            colocated = settle.colocated(problem, colocated, split_usd)
+        else:
+            verdicts = tuple(split_problem(problem, settle))
+    if settled.best is not basis.best or colocated is not sized.colocated:
+        again = _answer(basis.search, settled.best, colocated, verdicts if len(verdicts) > 1 else None)
+        sized = replace(again, benchmark=sized.benchmark, stated=sized.stated)
+    return replace(
+        sized, verification=settled.verification, verdicts=verdicts if len(verdicts) > 1 else sized.verdicts
+    )
 
 
-def _answer(search: Search, best: Candidate, colocated: Colocated) -> Plan:
-    """Report a fleet with everything that stands beside it."""
+def _answer(
+    search: Search,
+    best: Candidate,
+    colocated: Colocated,
+    verdicts: tuple[ClassVerdict, ...] | None = None,
+) -> Plan:
+    """Report a fleet with everything that stands beside it; verdicts that are known are not made again."""
     problem = search.problem
     chosen = search.evaluator.fleet(best.prefill, best.prefill_count, best.decode, best.decode_count)
     fleet = judge(chosen)
     need = fractional_need(search, best, chosen)
-    alone = len(problem.traffic) == 1
-    verdicts = (
-        (class_verdict(problem, chosen, fleet, colocated, need),) if alone else tuple(split_problem(problem))
-    )
+    if len(problem.traffic) == 1:
+        verdicts = (class_verdict(problem, chosen, fleet, colocated, need),)
+    elif verdicts is None:
+        verdicts = tuple(split_problem(problem))
     return Plan(
         scenario=problem.scenario,
         fleet=fleet,

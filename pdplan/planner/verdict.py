@@ -136,6 +136,10 @@ def decide(
     return "no_interference", f"costs {split - high:.2f} USD/h more; the objectives tolerate the interference"
 
 
+def _more(usd: float) -> str:
+    return "costs the same" if abs(usd) < 0.005 else f"costs {usd:.2f} USD/h more"
+
+
 def _fractional_usd(fleet: Fleet, need: Need) -> float:
     """Price of the fractional need [USD/h]."""
     prefill, decode = fleet.prefill, fleet.decode

@@ -47,8 +47,18 @@ class SplitReport:
         return split_note(self, width=80)
 
 
-def split(scenario: Scenario) -> SplitReport:
+def split(
+    scenario: Scenario, *, verify: bool = True, requests: int | None = None, seed: int = 0
+) -> SplitReport:
     """Say for each class, on its own traffic, whether prefill and decode should be split.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    verify : bool
+        Settle by simulation what formulas leave undetermined.
+    requests, seed : int
+        Of each simulation.
 
     Raises
     ------
@@ -58,14 +68,30 @@ def split(scenario: Scenario) -> SplitReport:
     Examples
     --------
     >>> from pdplan.spec.builtin import builtin_scenario
-    >>> [v.name for v in split(builtin_scenario()).verdicts]
+    >>> [v.name for v in split(builtin_scenario(), verify=False).verdicts]
     ['chat']
     """
-    problem = assemble(scenario)
-    return SplitReport(scenario, tuple(split_problem(problem)))
+    settle = Settling(requests, seed) if verify else None
+    return SplitReport(scenario, tuple(split_problem(assemble(scenario), settle)))
 
 
-def split_problem(problem: Problem) -> list[ClassVerdict]:
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """How to settle by simulation what formulas leave undetermined."""
+
+    requests: int | None = None
+    seed: int = 0
+
+    def colocated(self, problem: Problem, colocated: Colocated, split_usd_per_hour: float) -> Colocated:
+        """Narrow the colocated bracket."""
+        from pdplan.planner.settle import settle_colocated  # the engine loads here
+        from pdplan.planner.verification import DEFAULT_REQUESTS
+
+        number = DEFAULT_REQUESTS if self.requests is None else self.requests
+        return settle_colocated(problem, colocated, split_usd_per_hour, requests=number, seed=self.seed)
+
+
+def split_problem(problem: Problem, settle: Settling | None = None) -> list[ClassVerdict]:
     """Return the verdict of every class alone."""
     verdicts = []
     for index in range(len(problem.traffic)):
@@ -78,8 +104,12 @@ def split_problem(problem: Problem) -> list[ClassVerdict]:
             verdicts.append(class_verdict(alone, None, None, colocated, None))
             continue
         chosen = search.evaluator.fleet(best.prefill, best.prefill_count, best.decode, best.decode_count)
-        need = fractional_need(search, best, chosen)
-        verdicts.append(class_verdict(alone, chosen, judge(chosen), colocated, need))
+        fleet, need = judge(chosen), fractional_need(search, best, chosen)
+        verdict = class_verdict(alone, chosen, fleet, colocated, need)
+        if settle is not None and verdict.reason == "undetermined":
+            narrowed = settle.colocated(alone, colocated, fleet.cost.usd_per_hour)
+            verdict = class_verdict(alone, chosen, fleet, narrowed, need)
+        verdicts.append(verdict)
     return verdicts
 
 
