@@ -65,7 +65,7 @@ class SimResult:
     (0.131, 1.0)
     """
 
-    raw: RawRun
+    raw: RawRun = field(repr=False)
     config: PdConfig | ColocatedConfig | None = None
     class_names: Sequence[str] = ()
     targets: Mapping[str, Target] = field(default_factory=dict)
@@ -73,6 +73,9 @@ class SimResult:
     confidence: float = 0.99
     percentiles: Sequence[float] = PERCENTILES
     trust: Trust = field(default=Trust.SIMULATED, init=False)
+    _known: dict[tuple[str, tuple[float, ...], str | None], tuple[Statistic, ...]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -140,6 +143,12 @@ class SimResult:
         if p is not None:
             return self.quantiles(quantity, (p,), class_name)[0]
         measured.require_quantity(quantity)
+        key = (quantity, (), class_name)
+        if key not in self._known:
+            self._known[key] = (self._mean(quantity, class_name),)
+        return self._known[key][0]
+
+    def _mean(self, quantity: str, class_name: str | None) -> Statistic:
         if quantity == "itl":
             return self._mean_gap(class_name)
         values = self.values(quantity, class_name)
@@ -156,6 +165,12 @@ class SimResult:
         measured.require_quantity(quantity)
         for p in ps:
             require_fraction("p", p, open_low=True, open_high=True)
+        key = (quantity, tuple(ps), class_name)
+        if key not in self._known:
+            self._known[key] = self._quantiles(quantity, ps, class_name)
+        return self._known[key]
+
+    def _quantiles(self, quantity: str, ps: Sequence[float], class_name: str | None) -> tuple[Statistic, ...]:
         if quantity == "itl":
             alone = class_name is None or bool((self.raw.class_id == self.class_number(class_name)).all())
             return tuple(Statistic(measured.gap_quantile_s(self.raw, p) if alone else None) for p in ps)

@@ -98,10 +98,31 @@ def write_csv(result: SimResult, path: Path, *, progress: Callable[[int], None] 
         writer.writerow(columns(result, 0, 0))
         for begin in range(0, total, CHUNK):
             end = min(begin + CHUNK, total)
-            writer.writerows(zip(*(_texts(*c) for c in columns(result, begin, end).values()), strict=True))
+            _write_rows(file, writer, columns(result, begin, end))
             if progress is not None:
                 progress(end)
     return path
+
+
+def _write_rows(file: Any, writer: Any, made: dict[str, tuple[Any, Any]]) -> None:
+    """Write rows with one format where nothing is missing, which is most of them, and one by one elsewhere."""
+    plain = all("," not in name and '"' not in name for name in np.unique(made["class"][0]).tolist())
+    values = [v for v, _ in made.values()]
+    line = ",".join("%.9g" if v.dtype.kind == "f" else "%s" for v in values) + "\n"
+    whole = np.logical_and.reduce([exists for _, exists in made.values()]) & plain
+    texts = [v.tolist() for v in values]
+    if whole.all():
+        file.writelines(line % row for row in zip(*texts, strict=True))
+        return
+    exist = [exists.tolist() for _, exists in made.values()]
+    for row, there, good in zip(
+        zip(*texts, strict=True), zip(*exist, strict=True), whole.tolist(), strict=True
+    ):
+        if good:
+            file.write(line % row)
+        else:
+            shown = (f"{v:.9g}" if isinstance(v, float) else v for v in row)
+            writer.writerow([v if e else "" for v, e in zip(shown, there, strict=True)])
 
 
 def write_json(result: SimResult, path: Path) -> Path:
@@ -142,10 +163,3 @@ def write_parquet(result: SimResult, path: Path, *, progress: Callable[[int], No
                 if progress is not None:
                     progress(end)
     return path
-
-
-def _texts(values: Any, exists: Any) -> list[Any]:
-    """Column as it is written: microseconds are enough, and a missing number is empty."""
-    if values.dtype.kind == "f":
-        return [f"{v:.9g}" if e else "" for v, e in zip(values.tolist(), exists.tolist(), strict=True)]
-    return list(values.tolist())

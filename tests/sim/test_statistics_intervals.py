@@ -44,8 +44,11 @@ def test_interval_of_independent_batches_is_the_t_interval_of_scipy() -> None:
     values = np.random.default_rng(7).normal(3.0, 2.0, 64_000)
     found = mean_estimate(values)
     means = values.reshape(32, -1).mean(axis=1)
-    low, high = stats.t.interval(0.99, 31, loc=means.mean(), scale=stats.sem(means))
-    assert found.interval() == pytest.approx((low, high), rel=1e-12)
+    low, high = stats.t.interval(0.9995, 31, loc=means.mean(), scale=stats.sem(means))
+    assert found.interval(0.9995) == pytest.approx((low, high), rel=1e-12)
+    # up to 99.9% Student's quantile is an expansion, right to 1e-5
+    half = stats.t.ppf(0.995, 31) * stats.sem(means)
+    assert found.half_width(0.99) == pytest.approx(half, rel=1e-5)
     p = stats.ttest_1samp(means, 3.01).pvalue
     assert found.p_value(3.01, 3.01) == pytest.approx(p, rel=1e-9)
 
