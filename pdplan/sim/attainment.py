@@ -76,14 +76,16 @@ def at_rate(unit: Stream, rate: float) -> Stream:
     return replace(unit, arrival_s=unit.arrival_s / rate)
 
 
-def attainment_at(run: Runner, unit: Stream, rate: float, target: Target) -> tuple[Attainment, SimResult]:
+def attainment_at(
+    run: Runner, unit: Stream, rate: float, target: Target | Sequence[Target]
+) -> tuple[Attainment, SimResult]:
     """Return the attainment of a fleet at one rate, over all classes together."""
     result = SimResult(run(at_rate(unit, rate)))
     return result.attainment(target), result
 
 
 def attainment_against_rate(
-    run: Runner, unit: Stream, rates: Sequence[float], target: Target
+    run: Runner, unit: Stream, rates: Sequence[float], target: Target | Sequence[Target]
 ) -> AttainmentCurve:
     """Return the attainment at several rates, with the same requests at each.
 
@@ -95,7 +97,8 @@ def attainment_against_rate(
         Requests that arrive at rate 1/s.
     rates : sequence of float
         [1/s].
-    target : Target
+    target : Target or sequence of Target
+        One for all requests, or one for each class number.
 
     Examples
     --------
@@ -115,11 +118,16 @@ def attainment_against_rate(
     return _curve("rate", list(rates), [a for a, _ in points], regimes, len(unit))
 
 
-def attainment_against_scale(result: SimResult, target: Target, scales: Sequence[float]) -> AttainmentCurve:
+def attainment_against_scale(
+    result: SimResult, target: Target | Sequence[Target], scales: Sequence[float]
+) -> AttainmentCurve:
     """Return the attainment of one run when both limits are multiplied by each scale."""
     for scale in scales:
         require_positive("scale", scale)
-    points = [result.attainment(target.scaled(scale)) for scale in scales]
+    one = isinstance(target, Target)
+    each = [target] if isinstance(target, Target) else list(target)
+    scaled = [[t.scaled(scale) for t in each] for scale in scales]
+    points = [result.attainment(t[0] if one else t) for t in scaled]
     regimes = (result.stability.regime,) * len(points)
     return _curve("scale", list(scales), points, regimes, len(result.raw.arrival_s))
 

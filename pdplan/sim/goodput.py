@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -90,7 +91,7 @@ class Goodput:
 def goodput(
     run: Runner,
     unit: Stream,
-    target: Target,
+    target: Target | Sequence[Target],
     *,
     share: float = 0.9,
     start_rate: float = 1.0,
@@ -109,7 +110,8 @@ def goodput(
         The fleet: takes a `Stream`, returns a `RawRun`.
     unit : Stream
         Requests that arrive at rate 1/s: common random numbers for all rates.
-    target : Target
+    target : Target or sequence of Target
+        One for all requests, or one for each class number.
     share : float
         Of requests that must meet both limits [-].
     start_rate : float

@@ -206,19 +206,23 @@ class SimResult:
 
     # -- service levels and throughput
 
-    def attainment(self, target: Target, class_name: str | None = None) -> Attainment:
-        """Return the shares of requests that meet a target, marginal and joint."""
+    def attainment(self, target: Target | Sequence[Target], class_name: str | None = None) -> Attainment:
+        """Return the shares of requests that meet a target, or that of their class, marginal and joint.
+
+        ``target``: one for all requests, or one for each class number 0, 1, ...
+        """
         which = self.window.in_order(self.chosen(class_name))
         raw = self.raw
+        ttft_s, tpot_s = self._limits(target, which)
         completed = raw.completed[which]
         several = raw.output_tokens[which] > 1
-        ttft = completed & (raw.ttft_s[which] <= target.ttft_s)
-        tpot = completed & (raw.tpot_s[which] <= target.tpot_s)
+        ttft = completed & (raw.ttft_s[which] <= ttft_s)
+        tpot = completed & (raw.tpot_s[which] <= tpot_s)
         return Attainment(
             self._share(ttft),
             self._share(tpot[several]),
             self._share(ttft & (tpot | ~several)),
-            target,
+            target if isinstance(target, Target) else tuple(target),
             which.size,
             int((~several).sum()),
             int((~completed).sum()),
@@ -309,6 +313,16 @@ class SimResult:
         if isinstance(self.config, PdConfig):
             return self.config.first_token_from == "prefill"
         return isinstance(self.config, ColocatedConfig)
+
+    def _limits(self, target: Target | Sequence[Target], which: NDArray[np.int64]) -> tuple[Any, Any]:
+        """Limits on TTFT and TPOT, one for all or one for each request [s]."""
+        if isinstance(target, Target):
+            return target.ttft_s, target.tpot_s
+        ids = self.raw.class_id[which]
+        if ids.size and int(ids.max()) >= len(target):
+            raise InputError(f"{len(target)} targets for classes up to number {ids.max()}: give one for each")
+        limits = np.array([(t.ttft_s, t.tpot_s) for t in target]).reshape(-1, 2)
+        return limits[ids, 0], limits[ids, 1]
 
     def _mean_gap(self, class_name: str | None) -> Statistic:
         which = self.window.in_order(self.chosen(class_name) & measured.defined(self.raw, "itl"))

@@ -105,7 +105,7 @@ def write_csv(result: SimResult, path: Path, *, progress: Callable[[int], None] 
 
 
 def _write_rows(file: Any, writer: Any, made: dict[str, tuple[Any, Any]]) -> None:
-    """Write rows with one format where nothing is missing, which is most of them, and one by one elsewhere."""
+    """Write rows: with one format where nothing is missing, one by one elsewhere."""
     plain = all("," not in name and '"' not in name for name in np.unique(made["class"][0]).tolist())
     values = [v for v, _ in made.values()]
     line = ",".join("%.9g" if v.dtype.kind == "f" else "%s" for v in values) + "\n"

@@ -79,23 +79,27 @@ class Attainment:
     ttft, tpot, joint : Statistic
         Marginal shares and the share that meets both [-]. A request of one output token has no TPOT: the
         share of TPOT leaves it out, the joint share asks it for TTFT alone.
-    target : Target
+    target : Target or tuple of Target
+        One for all, or one for each class.
     requests, without_tpot, lost : int
     """
 
     ttft: Statistic
     tpot: Statistic
     joint: Statistic
-    target: Target
+    target: Target | tuple[Target, ...]
     requests: int
     without_tpot: int
     lost: int
 
     def document(self) -> dict[str, Any]:
         """JSON-ready."""
+        each = [self.target] if isinstance(self.target, Target) else list(self.target)
+        ttft_s, tpot_s = [_finite(t.ttft_s) for t in each], [_finite(t.tpot_s) for t in each]
+        one = isinstance(self.target, Target)
         return {
-            "ttft_s": _finite(self.target.ttft_s),
-            "tpot_s": _finite(self.target.tpot_s),
+            "ttft_s": ttft_s[0] if one else ttft_s,
+            "tpot_s": tpot_s[0] if one else tpot_s,
             "ttft": self.ttft.document(),
             "tpot": self.tpot.document(),
             "joint": self.joint.document(),

@@ -129,6 +129,16 @@ def test_attainment_is_marginal_and_joint(run: RawRun, result: SimResult) -> Non
     assert 0 < found.tpot.value < found.joint.value < found.ttft.value  # type: ignore[operator]
 
 
+def test_each_class_may_have_its_own_target(run: RawRun, result: SimResult) -> None:
+    both = result.attainment([Target(0.12), Target(0.5)])
+    late = run.arrival_s >= result.window.from_s
+    limit = np.where(run.class_id == 0, 0.12, 0.5)
+    assert both.joint.value == pytest.approx((run.ttft_s <= limit)[late].mean(), abs=2e-3)
+    assert both.document()["ttft_s"] == [0.12, 0.5]
+    with pytest.raises(InputError, match="1 targets for classes up to number 1"):
+        result.attainment([Target(0.12)])
+
+
 def test_lost_requests_miss_their_limits() -> None:
     status = np.array([COMPLETED, REJECTED, COMPLETED, COMPLETED], np.int8)
     raw = made([0, 1, 2, 3], [1, 1, 3, 4], status=status, ttft_s=np.array([0.1, 0.0, 0.1, 0.9]))
