@@ -29,7 +29,9 @@ from pdplan.sim.kernel_core import (
     jit,
     jit_kernel,
     prefill_time,
+    quotient,
     record_span,
+    remainder,
     route,
     slowest_since,
     spread,
@@ -59,7 +61,7 @@ PARAMETERS = np.dtype(
     [(name, np.int64) for name in (
         "n", "instances", "leaves", "stepwise", "users", "router", "chunked", "budget", "queue_limit",
         "impatient",
-        "has_cached", "max_batch", "cells", "whole", "block", "grow", "recorded",
+        "has_cached", "max_batch", "cells", "whole", "block", "shift", "grow", "recorded",
     )]
     + [(name, np.float64) for name in ("think_s", "per_step", "capacity", "admit", "from_s", "width_s")]
 )  # fmt: skip
@@ -147,8 +149,8 @@ def to_prefill(i: Any, par: Any, plen: Any, out: Any, cached: Any, rem: Any) -> 
 def to_hold(i: Any, context: Any, par: Any, plen: Any, out: Any) -> Any:
     """Return the blocks that a request is given at admission."""
     if par.grow:
-        return blocks_for(float(context) + 1.0, par.block, par.whole, par.per_step)
-    return float((plen[i] + out[i] + par.block - 1) // par.block)
+        return blocks_for(float(context) + 1.0, par.block, par.shift, par.whole, par.per_step)
+    return float(quotient(plen[i] + out[i] + par.block - 1, par.block, par.shift))
 
 
 @jit
@@ -162,9 +164,9 @@ def leave(
         return 0
     gone = 0
     i = dint[QH, d]
-    while i >= 0 and (not par.grow or rem[i] < 0) and arr[i] + patience[i % patience.size] < t:
+    while i >= 0 and (not par.grow or rem[i] < 0) and arr[i] + patience[min(i, patience.size - 1)] < t:
         status[i] = TIMED_OUT
-        queue[i] = patience[i % patience.size]
+        queue[i] = patience[min(i, patience.size - 1)]
         end[i] = arr[i] + queue[i]
         dint[TOKENS, d] -= plen[i] - (cached[i] if par.has_cached else 0)
         dfloat[PROMPTS, d] -= plen[i]
@@ -200,8 +202,8 @@ def evict(
     rem[i] = left
     end[i] = t
     if par.whole:
-        residues[d * par.block + (int(context) + 1 - s) % par.block] -= 1
-    held = blocks_for(context, par.block, par.whole, par.per_step)
+        residues[d * par.block + remainder(np.int64(context) + 1 - s, par.block, par.shift)] -= 1
+    held = blocks_for(context, par.block, par.shift, par.whole, par.per_step)
     dfloat[USED, d] -= held
     dsum[d, 6] += held * max(t, par.from_s)
     dint[SLOTS, d] -= 1
@@ -218,10 +220,10 @@ def evict(
 def fitting_steps(par: Any, d: Any, b: Any, s: Any, k: Any, used: Any, residues: Any) -> Any:
     """Steps of a run, at most ``k``, after which the KV of the batch no longer fits."""
     free = par.capacity - used
-    if free >= (k // par.block + 1) * b * par.per_step:
+    if free >= (quotient(k, par.block, par.shift) + 1) * b * par.per_step:
         return k
     if par.whole:
-        return min(k, steps_that_fit(residues, d * par.block, par.block, s, free, b))
+        return min(k, steps_that_fit(residues, d * par.block, par.block, par.shift, s, free, b))
     return min(k, int(free * par.block / (b * par.per_step)) + 1)
 
 
@@ -279,7 +281,7 @@ def _build(source_key: int) -> Any:
         par = parameters[0]
         n, D, leaves = par.n, par.instances, par.leaves
         grow, whole, per_step, block, bmax = par.grow, par.whole, par.per_step, par.block, par.max_batch
-        from_s, chunked = par.from_s, par.chunked
+        from_s, chunked, shift = par.from_s, par.chunked, par.shift
         qh, qt, slots, tokens = dint[QH], dint[QT], dint[SLOTS], dint[TOKENS]
         batch, plan, used, prompts = dint[BATCH], dint[PLAN], dfloat[USED], dfloat[PROMPTS]
         begin, base, rise = dfloat[BEGIN], dfloat[BASE], dfloat[RISE]
@@ -304,7 +306,7 @@ def _build(source_key: int) -> Any:
                             dfloat,
                             dsum,
                         )  # fmt: skip
-                d = route(par.router, tokens, prompts, D, turn, draws[i % draws.size])
+                d = route(par.router, tokens, prompts, D, turn, draws[min(i, draws.size - 1)])
                 turn += 1
                 idle = plan[d] == 0
                 if par.queue_limit >= 0 and dint[WAITING, d] >= par.queue_limit and not idle:
@@ -354,7 +356,7 @@ def _build(source_key: int) -> Any:
                 grown = 0.0
                 if grow and b > 0 and not pure:
                     if whole:
-                        grown = float(block_growth(residues, d * block, block, s, k, b))
+                        grown = float(block_growth(residues, d * block, block, shift, s, k, b))
                     else:
                         grown = k * b * per_step / block
                     dsum[d, 6] -= grown * max(0.5 * (t0 + t), from_s)
@@ -424,11 +426,11 @@ def _build(source_key: int) -> Any:
                         ctx -= c
                         if grow:
                             stay = rem[i]
-                            held = blocks_for(c, block, whole, per_step)
+                            held = blocks_for(c, block, shift, whole, per_step)
                             if whole:
-                                residues[d * block + (int(c) + 1 - s) % block] -= 1
+                                residues[d * block + remainder(np.int64(c) + 1 - s, block, shift)] -= 1
                         else:
-                            held = float((L + g + block - 1) // block)
+                            held = float(quotient(L + g + block - 1, block, shift))
                         used[d] -= held
                         dsum[d, 6] += held * max(t, from_s)
                         slots[d] -= 1
@@ -498,7 +500,7 @@ def _build(source_key: int) -> Any:
                     if grow:
                         rem[i] = later
                         if whole:
-                            residues[d * block + (int(c) + 1 - s) % block] += 1
+                            residues[d * block + remainder(np.int64(c) + 1 - s, block, shift)] += 1
                     nxt[i] = dint[FRESH, d]
                     dint[FRESH, d] = i
                     dint[FRESH_COUNT, d] += 1

@@ -41,7 +41,7 @@ except (KeyError, TypeError):  # pragma: no cover - a numba without this option
 
 
 def jit(function: _F) -> _F:
-    """Compile a helper with numba: called by kernels only, and cached as part of them."""
+    """Compile a helper with numba: callable from compiled code only, and cached as part of the kernels."""
     compiled: _F = numba.njit(**_OPTIONS, no_cpython_wrapper=True)(function)
     return compiled
 
@@ -240,38 +240,51 @@ def count_gaps(histogram: Any, first: Any, growth: Any, steps: Any, batch: Any, 
 
 
 @jit
-def blocks_for(context: Any, block: Any, whole: Any, per_step: Any) -> Any:
+def quotient(value: Any, block: Any, shift: Any) -> Any:
+    """Whole blocks in ``value``; where ``block`` is 2^shift (shift >= 0) without a slow division."""
+    return value >> shift if shift >= 0 else value // block
+
+
+@jit
+def remainder(value: Any, block: Any, shift: Any) -> Any:
+    """``value`` modulo the block, in [0, block) whatever its sign."""
+    return value & (block - 1) if shift >= 0 else value % block
+
+
+@jit
+def blocks_for(context: Any, block: Any, shift: Any, whole: Any, per_step: Any) -> Any:
     """KV blocks that a sequence of ``context`` tokens holds during its next step.
 
     Whole contexts round up to blocks. Where a step yields a broken number of tokens, the mean waste of half a
     block stands for rounding.
     """
     if whole:
-        return float((int(context) + block) // block)
+        return float(quotient(np.int64(context) + block, block, shift))
     return (context + per_step) / block + 0.5 * (block - 1) / block
 
 
 @jit
-def block_growth(residues: Any, o: Any, block: Any, step: Any, steps: Any, batch: Any) -> Any:
+def block_growth(residues: Any, o: Any, block: Any, shift: Any, step: Any, steps: Any, batch: Any) -> Any:
     """Blocks that a batch takes in ``steps`` steps: each sequence one whenever it has filled its last.
 
     ``residues[o + q]`` counts sequences whose slots are q modulo the block size when the step counter is 0.
     """
-    grown = (steps // block) * batch
-    q = (block - step % block) % block
-    for _ in range(steps % block):
+    cycles = quotient(steps, block, shift)
+    grown = cycles * batch
+    q = remainder(-step, block, shift)
+    for _ in range(steps - cycles * block):
         grown += residues[o + q]
         q = block - 1 if q == 0 else q - 1
     return grown
 
 
 @jit
-def steps_that_fit(residues: Any, o: Any, block: Any, step: Any, free: Any, batch: Any) -> Any:
+def steps_that_fit(residues: Any, o: Any, block: Any, shift: Any, step: Any, free: Any, batch: Any) -> Any:
     """Fewest steps after which the batch holds more than ``free`` further blocks."""
     cycles = int(free) // batch
     left = int(free) - cycles * batch
     steps = cycles * block
-    q = (block - step % block) % block
+    q = remainder(-step, block, shift)
     while True:
         left -= residues[o + q]
         steps += 1

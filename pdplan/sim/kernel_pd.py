@@ -35,7 +35,9 @@ from pdplan.sim.kernel_core import (
     jit_kernel,
     prefill_time,
     prompt_time,
+    quotient,
     record_span,
+    remainder,
     route,
     slowest_since,
     spread,
@@ -82,7 +84,7 @@ PARAMETERS = np.dtype(
         "n", "prefills", "decodes", "leaves", "stepwise", "from_prefill", "users", "router_p", "chunked",
         "budget",
         "stages", "queue_limit", "impatient", "has_cached", "shared", "ingress", "push", "layers", "router_d",
-        "max_batch", "cells", "whole", "block", "grow", "recorded",
+        "max_batch", "cells", "whole", "block", "shift", "grow", "recorded",
     )]
     + [(name, np.float64) for name in (
         "think_s", "capacity_p", "link_s", "link_token_s", "speed_e", "speed_i", "overlap", "per_step",
@@ -122,9 +124,9 @@ def leave(
         return 0
     gone = 0
     i = pint[WH, p]
-    while i >= 0 and arr[i] + patience[i % patience.size] < t:
+    while i >= 0 and arr[i] + patience[min(i, patience.size - 1)] < t:
         status[i] = TIMED_OUT
-        queue[i] = patience[i % patience.size]
+        queue[i] = patience[min(i, patience.size - 1)]
         end[i] = arr[i] + queue[i]
         if par.router_p == LEAST_WORK:
             new = plen[i] - (cached[i] if par.has_cached else 0)
@@ -267,12 +269,18 @@ def fits_now(d: Any, t: Any, need: Any, limit: Any, par: Any, dint: Any, dfloat:
     b = dint[BATCH, d]
     if used > limit:
         return False
-    if b == 0 or not par.grow or used + (dint[PLAN, d] // par.block + 1) * b * par.per_step <= limit:
+    if (
+        b == 0
+        or not par.grow
+        or used + (quotient(dint[PLAN, d], par.block, par.shift) + 1) * b * par.per_step <= limit
+    ):
         return True
     since = t - dfloat[BEGIN, d]
     j = steps_until(dfloat[BASE, d], 0.5 * dfloat[RISE, d], since) - 1 if since > 0 else 0
     if par.whole:
-        return used + block_growth(residues, d * par.block, par.block, dint[STEP, d], j, b) <= limit
+        return (
+            used + block_growth(residues, d * par.block, par.block, par.shift, dint[STEP, d], j, b) <= limit
+        )
     return used + j * b * par.per_step / par.block <= limit
 
 
@@ -280,10 +288,10 @@ def fits_now(d: Any, t: Any, need: Any, limit: Any, par: Any, dint: Any, dfloat:
 def fitting_steps(par: Any, d: Any, b: Any, s: Any, k: Any, used: Any, residues: Any) -> Any:
     """Steps of a run, at most ``k``, after which the KV of the batch no longer fits."""
     free = par.capacity_d - used
-    if free >= (k // par.block + 1) * b * par.per_step:
+    if free >= (quotient(k, par.block, par.shift) + 1) * b * par.per_step:
         return k
     if par.whole:
-        return min(k, steps_that_fit(residues, d * par.block, par.block, s, free, b))
+        return min(k, steps_that_fit(residues, d * par.block, par.block, par.shift, s, free, b))
     return min(k, int(free * par.block / (b * par.per_step)) + 1)
 
 
@@ -301,9 +309,9 @@ def admit(
     before = i
     while i >= 0:
         if par.grow:
-            need = blocks_for(float(plen[i] + lead), par.block, par.whole, par.per_step)
+            need = blocks_for(float(plen[i] + lead), par.block, par.shift, par.whole, par.per_step)
         else:
-            need = float((plen[i] + out[i] + par.block - 1) // par.block)
+            need = float(quotient(plen[i] + out[i] + par.block - 1, par.block, par.shift))
         limit = par.admit_d if dint[SLOTS, d] > 0 else par.capacity_d
         if dint[SLOTS, d] >= par.max_batch or not fits_now(d, t, need, limit, par, dint, dfloat, residues):
             break
@@ -373,8 +381,8 @@ def evict(
     rem[i] = left
     end[i] = t
     if par.whole:
-        residues[d * par.block + (int(context) + 1 - s) % par.block] -= 1
-    held = blocks_for(context, par.block, par.whole, par.per_step)
+        residues[d * par.block + remainder(np.int64(context) + 1 - s, par.block, par.shift)] -= 1
+    held = blocks_for(context, par.block, par.shift, par.whole, par.per_step)
     dfloat[USED, d] -= held
     dsum[d, 6] += held * max(t, par.from_s)
     dint[SLOTS, d] -= 1
@@ -404,7 +412,7 @@ def _build(source_key: int) -> Any:
         par = parameters[0]
         n, P, D, leaves = par.n, par.prefills, par.decodes, par.leaves
         grow, whole, per_step, block, bmax = par.grow, par.whole, par.per_step, par.block, par.max_batch
-        from_s = par.from_s
+        from_s, shift = par.from_s, par.shift
         lead = 1 if par.from_prefill else 0
         least_p = par.router_p == LEAST_WORK
         sh, sl, wh, wt, present, waiting = (
@@ -451,7 +459,7 @@ def _build(source_key: int) -> Any:
                         if waiting[p] == 0:
                             pfloat[QUEUED, p] = 0.0
                         work[p] = pfloat[QUEUED, p] + max(0.0, pfloat[UNTIL, p] - t)
-                p = route(par.router_p, present, work, P, turn_p, draw_p[i % draw_p.size])
+                p = route(par.router_p, present, work, P, turn_p, draw_p[min(i, draw_p.size - 1)])
                 turn_p += 1
                 if par.queue_limit >= 0 and waiting[p] >= par.queue_limit:
                     now = waiting[p] == 0 and free[p] == 1 and inflight[p] < par.stages
@@ -513,7 +521,7 @@ def _build(source_key: int) -> Any:
                             i = j
                             continue
                     admission[i] = t
-                    d = route(par.router_d, assigned, prompts, D, turn_d, draw_d[i % draw_d.size])
+                    d = route(par.router_d, assigned, prompts, D, turn_d, draw_d[min(i, draw_d.size - 1)])
                     turn_d += 1
                     din[i] = d
                     assigned[d] += 1
@@ -621,7 +629,7 @@ def _build(source_key: int) -> Any:
                     grown = 0.0
                     if grow:
                         if whole:
-                            grown = float(block_growth(residues, d * block, block, s, k, b))
+                            grown = float(block_growth(residues, d * block, block, shift, s, k, b))
                         else:
                             grown = k * b * per_step / block
                         dsum[d, 6] -= grown * max(0.5 * (t0 + t), from_s)
@@ -687,11 +695,11 @@ def _build(source_key: int) -> Any:
                         ctx -= c
                         if grow:
                             stay = rem[i]
-                            held = blocks_for(c, block, whole, per_step)
+                            held = blocks_for(c, block, shift, whole, per_step)
                             if whole:
-                                residues[d * block + (int(c) + 1 - s) % block] -= 1
+                                residues[d * block + remainder(np.int64(c) + 1 - s, block, shift)] -= 1
                         else:
-                            held = float((L + g + block - 1) // block)
+                            held = float(quotient(L + g + block - 1, block, shift))
                         used[d] -= held
                         dsum[d, 6] += held * max(t, from_s)
                         slots[d] -= 1
@@ -723,7 +731,7 @@ def _build(source_key: int) -> Any:
                         i = dint[EVICTED, d]
                         total = decode_steps(out[i] - lead, whole, per_step)
                         c = plen[i] + lead + (total - rem[i]) * per_step
-                        held = blocks_for(c, block, whole, per_step)
+                        held = blocks_for(c, block, shift, whole, per_step)
                         limit = par.admit_d if slots[d] > 0 else par.capacity_d
                         if slots[d] >= bmax or used[d] + held > limit:
                             break
@@ -756,7 +764,7 @@ def _build(source_key: int) -> Any:
                         c += (total - rem[i]) * per_step
                         total = rem[i]
                         if whole:
-                            residues[d * block + (int(c) + 1 - s) % block] += 1
+                            residues[d * block + remainder(np.int64(c) + 1 - s, block, shift)] += 1
                         order += 1
                         seq[i] = order
                     heap_push(heap, o, b, ((s + total) << 32) | i)

@@ -19,6 +19,17 @@ NO_PREFILL = PrefillTable((0.0, 0.0, 0.0), np.zeros(2), np.zeros(2), np.zeros((2
 ROUTER_CODES = {name: code for code, name in enumerate(ROUTERS)}
 
 
+def block_shift(block_tokens: int) -> int:
+    """Return k for a block of 2^k tokens, -1 for any other.
+
+    Examples
+    --------
+    >>> block_shift(16), block_shift(1), block_shift(24)
+    (4, 0, -1)
+    """
+    return block_tokens.bit_length() - 1 if block_tokens & (block_tokens - 1) == 0 else -1
+
+
 def routing_draws(router: str, n: int, seed: int, role: int) -> Any:
     """Random bits for a router, one word for each request; one word in all where it draws nothing."""
     if router not in ("random", "power_of_two"):
