@@ -17,6 +17,7 @@ from pdplan.sim import measured
 from pdplan.sim.config import ColocatedConfig, PdConfig
 from pdplan.sim.raw import REJECTED, TIMED_OUT, RawRun
 from pdplan.sim.result_parts import Attainment, PoolUse, Statistic, Target, Throughput, observed
+from pdplan.sim.result_service import attainment_of, mean_parts, throughput_of
 from pdplan.sim.result_use import decode_use, full_share, prefill_use
 from pdplan.sim.stability import Stability, stability
 from pdplan.sim.statistics import mean_estimate, quantile_estimates, ratio_estimate
@@ -154,7 +155,7 @@ class SimResult:
         values = self.values(quantity, class_name)
         if values.size == 0:
             return Statistic(None)
-        if self._bare or values.size < FEWEST:
+        if self.bare or values.size < FEWEST:
             return Statistic(float(values.mean()))
         return observed(mean_estimate(values), self.confidence)
 
@@ -177,7 +178,7 @@ class SimResult:
         values = self.values(quantity, class_name)
         if values.size == 0:
             return tuple(Statistic(None) for _ in ps)
-        if self._bare or values.size < FEWEST:
+        if self.bare or values.size < FEWEST:
             return tuple(Statistic(float(q)) for q in np.quantile(values, list(ps)))
         return tuple(observed(q, self.confidence) for q in quantile_estimates(values, ps))
 
@@ -187,61 +188,19 @@ class SimResult:
         They add up to the mean TTFT. Where prefill emits the first token, transfer and admission come after
         it: they are given with the others and lie in TPOT instead.
         """
-        which = self.chosen(class_name) & self.raw.completed
-        if not which.any():
-            return {}
-        parts = {
-            name: float(measured.quantity_values(self.raw, name, which).mean())
-            for name in ("queue", "prefill", "transfer", "admission")
-        }
-        overhead = 0.0
-        if self.config is not None:
-            per_token = self.config.overhead_s_per_token * float(self.raw.prompt_tokens[which].mean())
-            overhead = self.config.overhead_s + per_token
-        ttft = float(self.raw.ttft_s[which].mean())
-        before = parts["queue"] + parts["prefill"]
-        if not self._first_token_from_prefill:
-            before += parts["transfer"] + parts["admission"]
-        return {"overhead": overhead, **parts, "first_step": max(0.0, ttft - overhead - before)}
-
-    # -- service levels and throughput
+        return mean_parts(self, class_name)
 
     def attainment(self, target: Target | Sequence[Target], class_name: str | None = None) -> Attainment:
         """Return the shares of requests that meet a target, or that of their class, marginal and joint.
 
         ``target``: one for all requests, or one for each class number 0, 1, ...
         """
-        which = self.window.in_order(self.chosen(class_name))
-        raw = self.raw
-        ttft_s, tpot_s = self._limits(target, which)
-        completed = raw.completed[which]
-        several = raw.output_tokens[which] > 1
-        ttft = completed & (raw.ttft_s[which] <= ttft_s)
-        tpot = completed & (raw.tpot_s[which] <= tpot_s)
-        return Attainment(
-            self._share(ttft),
-            self._share(tpot[several]),
-            self._share(ttft & (tpot | ~several)),
-            target if isinstance(target, Target) else tuple(target),
-            which.size,
-            int((~several).sum()),
-            int((~completed).sum()),
-        )
+        return attainment_of(self, target, class_name)
 
     @cached_property
     def throughput(self) -> Throughput:
         """Completed between the warm-up and the last arrival; of a transient, over all of its time."""
-        start = self.window.from_s
-        end = self.raw.until_s if self.transient else self.window.until_s
-        span = end - start
-        which = self.raw.completed & (self.raw.end_s >= start) & (self.raw.end_s <= end)
-        if not span > 0:
-            return Throughput(0.0, 0.0, 0.0)
-        return Throughput(
-            float(which.sum()) / span,
-            float(self.raw.prompt_tokens[which].sum(dtype=np.int64)) / span,
-            float(self.raw.output_tokens[which].sum(dtype=np.int64)) / span,
-        )
+        return throughput_of(self)
 
     # -- pools and verdict
 
@@ -304,25 +263,16 @@ class SimResult:
     # -- inside
 
     @property
-    def _bare(self) -> bool:
+    def bare(self) -> bool:
         """Whether intervals are left out: a transient, or a backlog, whose numbers grow with the run."""
         return self.transient or self.stability.regime == "backlogged"
 
     @property
-    def _first_token_from_prefill(self) -> bool:
+    def first_token_from_prefill(self) -> bool:
+        """Whether the first token does not come from decode."""
         if isinstance(self.config, PdConfig):
             return self.config.first_token_from == "prefill"
         return isinstance(self.config, ColocatedConfig)
-
-    def _limits(self, target: Target | Sequence[Target], which: NDArray[np.int64]) -> tuple[Any, Any]:
-        """Limits on TTFT and TPOT, one for all or one for each request [s]."""
-        if isinstance(target, Target):
-            return target.ttft_s, target.tpot_s
-        ids = self.raw.class_id[which]
-        if ids.size and int(ids.max()) >= len(target):
-            raise InputError(f"{len(target)} targets for classes up to number {ids.max()}: give one for each")
-        limits = np.array([(t.ttft_s, t.tpot_s) for t in target]).reshape(-1, 2)
-        return limits[ids, 0], limits[ids, 1]
 
     def _mean_gap(self, class_name: str | None) -> Statistic:
         which = self.window.in_order(self.chosen(class_name) & measured.defined(self.raw, "itl"))
@@ -331,18 +281,9 @@ class SimResult:
             per_step = self.config.decode.tokens_per_step
         elif self.config is not None:
             per_step = self.config.tokens_per_step
-        total, gaps = measured.gap_sums(self.raw, which, per_step, int(self._first_token_from_prefill))
+        total, gaps = measured.gap_sums(self.raw, which, per_step, int(self.first_token_from_prefill))
         if not gaps.sum() > 0:
             return Statistic(None)
-        if self._bare or which.size < FEWEST:
+        if self.bare or which.size < FEWEST:
             return Statistic(float(total.sum() / gaps.sum()))
         return observed(ratio_estimate(total, gaps), self.confidence)
-
-    def _share(self, met: NDArray[np.bool_]) -> Statistic:
-        if met.size == 0:
-            return Statistic(None)
-        if self._bare or met.size < FEWEST:
-            return Statistic(float(met.mean()))
-        witness = mean_estimate(met.astype(float))
-        low, high = witness.interval(self.confidence)
-        return Statistic(witness.estimate, max(low, 0.0), min(high, 1.0), witness)
