@@ -36,9 +36,12 @@ def assemble_traffic(scenario: Scenario) -> tuple[ClassTraffic, ...]:
     Raises
     ------
     ScenarioError
-        A workload that is unknown, lengths that contradict each other; with file and line.
+        A workload that is unknown, lengths that contradict each other, an objective on the pace of
+        tokens where every request has one; with file and line.
     """
     lengths = [_lengths(scenario, i) for i in range(len(scenario.classes))]
+    for index, (joint, _) in enumerate(lengths):
+        _check_objectives(scenario, index, joint)
     rates = _rates(scenario, [joint for joint, _ in lengths])
     return tuple(
         ClassTraffic(
@@ -48,6 +51,19 @@ def assemble_traffic(scenario: Scenario) -> tuple[ClassTraffic, ...]:
         )
         for c, rate, (joint, source) in zip(scenario.classes, rates, lengths, strict=True)
     )
+
+
+def _check_objectives(scenario: Scenario, index: int, joint: JointLengths) -> None:
+    """Refuse TPOT and ITL objectives where no request has a second token."""
+    c = scenario.classes[index]
+    metrics = {target.metric for target in c.slo.targets} | ({"tpot"} if c.slo.joint else set())
+    paced = sorted(metrics & {"tpot", "itl"})
+    if paced and not (joint.output_tokens > 1).any():
+        names = " and ".join(metric.upper() for metric in paced)
+        raise ScenarioError(
+            f"{scenario.origin.at(('classes', index, 'slo'))}: class {c.name}: every request has one output "
+            f"token, so {names} is undefined; drop the objective, or give output_tokens above 1"
+        )
 
 
 def _demand(c: RequestClass, rate: float, joint: JointLengths, prefix_hit: float) -> ClassDemand:

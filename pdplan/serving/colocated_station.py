@@ -185,7 +185,7 @@ class ColocatedStation:
         """E X as a function of the batch: evaluated on a coarse grid, linear in between."""
         limit = float(self.max_batch or min(self.step.valid_to, _NO_LIMIT))
         limit = min(limit, self._largest_batch)
-        grid = np.unique(np.concatenate([[0.0], np.geomspace(1.0, max(limit, 2.0), 9)]))
+        grid = np.concatenate([[0.0], np.geomspace(1.0, max(limit, 2.0), 9)])
         values = self.extra_s(grid) @ self.prompt_weight
         return lambda batch: float(np.interp(batch, grid, values))
 
@@ -336,7 +336,8 @@ class ColocatedStation:
 
     def _finish(self, name: str | None) -> FinishDelay:
         demand = self.mix if name is None else self._class(name)
-        tokens = np.maximum(demand.prompt_tokens - demand.cached, 1.0)
+        # one's own last iteration carries prompt tokens: at least one lattice step of them
+        tokens = np.maximum(demand.prompt_tokens - demand.cached, self.chain.unit_tokens)
         return finish_delay(self.chain, self.chain.in_units(tokens, demand.weight))
 
     def mean_ttft_s(self, name: str | None = None) -> float:

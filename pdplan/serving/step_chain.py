@@ -31,6 +31,8 @@ Complex = NDArray[np.complex128]
 
 _TAIL = 1e-8
 _LARGEST = 1 << 16
+#: Most lattice steps in a budget.
+_FINEST = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +167,8 @@ def solve_step_chain(
     idle : float
         Probability that an engine without prompts has nothing to decode either [-].
     units : int
-        m, lattice steps in the budget; lowered where the queue is long.
+        m, lattice steps in the budget; raised where prompts are short (a step is at most the mean prompt,
+        down to 1/64 of the budget), lowered where the queue is long.
 
     Raises
     ------
@@ -188,6 +191,10 @@ def solve_step_chain(
     if decay is None:
         raise InfeasibleError("the prompt queue is too close to its limit for its law to be computed")
     reach = (math.log(1.0 / _TAIL) / (decay * token_s) + float(tokens.max())) / budget_tokens
+    # where a few prompt tokens already cost most of an iteration, no prompt may round to none
+    mean = float(weight @ tokens)
+    while units < _FINEST and mean * units < budget_tokens:
+        units *= 2
     while units > 4 and reach * units > 8192:
         units //= 2
     size = 1 << max(math.ceil(math.log2(reach * units + 2 * units + 2)), 6)

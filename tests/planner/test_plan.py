@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pdplan
-from pdplan.errors import InfeasibleError
+from pdplan.errors import InfeasibleError, ScenarioError
 from pdplan.planner import InfeasiblePlanError, Plan
 from pdplan.planner.evaluate import Evaluator
 from pdplan.planner.problem import assemble
@@ -176,26 +176,35 @@ class TestEveryForm:
         assert p.document()["feasible"] is True
 
     def test_one_output_token_has_no_tpot(self) -> None:
-        text = "classes.chat={rate: 2 req/s}"
-        del text
-        scenario = Scenario.model_validate(
-            {
-                "version": 1,
-                "model": "llama-3.1-8b",
-                "accelerator": "h100-sxm-80gb",
-                "link": "ib-ndr-400g",
-                "classes": [
-                    {
-                        "name": "score",
-                        "rate": "2 req/s",
-                        "prompt_tokens": 2000,
-                        "output_tokens": 1,
-                        "slo": {"ttft": {"p99": "1 s"}},
-                    }
-                ],
-            }
-        )
-        assert pdplan.plan(scenario, verify=False).fleet.status == "met"
+        plan = pdplan.plan(scoring({"ttft": {"p99": "1 s"}}), verify=False)
+        assert plan.fleet.status == "met"
+        assert plan.fleet.classes[0].tpot is None
+
+    @pytest.mark.parametrize(
+        "slo",
+        [
+            {"tpot": {"p95": "60 ms"}},
+            {"itl": {"p99": "60 ms"}},
+            {"attainment": "90%", "ttft": "1 s", "tpot": "60 ms"},
+        ],
+    )
+    def test_a_pace_objective_on_one_output_token_is_refused(self, slo: dict[str, object]) -> None:
+        with pytest.raises(ScenarioError, match="class score: every request has one output token"):
+            pdplan.plan(scoring(slo), verify=False)
+
+
+def scoring(slo: dict[str, object]) -> Scenario:
+    """One class whose requests have one output token."""
+    lengths = {"prompt_tokens": 2000, "output_tokens": 1}
+    return Scenario.model_validate(
+        {
+            "version": 1,
+            "model": "llama-3.1-8b",
+            "accelerator": "h100-sxm-80gb",
+            "link": "ib-ndr-400g",
+            "classes": [{"name": "score", "rate": "2 req/s", **lengths, "slo": slo}],
+        }
+    )
 
 
 @cache

@@ -69,6 +69,13 @@ def test_chain_is_md1_when_a_prompt_fills_the_budget():
     assert law.mean_s == pytest.approx(0.3, rel=2e-3)
 
 
+def test_short_prompts_still_cost_an_iteration_of_their_own():
+    # Any prompt at all lengthens the iteration (experts to load): 64 of 2048 tokens must not round to none.
+    chain = solve_step_chain(1.0, ONE * 64.0, ONE, 2048.0, lambda q: np.where(q > 0, 0.007, 0.002), idle=1.0)
+    assert chain.unit_tokens <= 64
+    assert finish_delay(chain, chain.in_units(ONE * 64.0, ONE)).mean_s == pytest.approx(0.007, rel=0.01)
+
+
 def test_formulas():
     assert colocated.prefill_share(4.0, 0.05) == pytest.approx(0.2)
     assert colocated.mean_tpot_s(0.012, 0.2) == pytest.approx(0.015)
