@@ -17,10 +17,12 @@ from pdplan.lazy import exports
 if TYPE_CHECKING:
     from pdplan.errors import InfeasibleError, InputError, PdplanError
     from pdplan.planner import (
+        GoodputReport,
         InfeasiblePlanError,
         Plan,
         SplitReport,
         Validation,
+        goodput,
         plan,
         simulate,
         split,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from pdplan.trust import Trust
 
 __all__ = [
+    "GoodputReport",
     "InfeasibleError",
     "InfeasiblePlanError",
     "InputError",
@@ -44,6 +47,7 @@ __all__ = [
     "Validation",
     "__version__",
     "builtin_scenario",
+    "goodput",
     "plan",
     "simulate",
     "split",
@@ -53,6 +57,7 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
+        "GoodputReport": "pdplan.planner",
         "InfeasibleError": "pdplan.errors",
         "InfeasiblePlanError": "pdplan.planner",
         "InputError": "pdplan.errors",
@@ -64,6 +69,7 @@ __getattr__, __dir__ = exports(
         "Trust": "pdplan.trust",
         "Validation": "pdplan.planner",
         "builtin_scenario": "pdplan.spec.builtin",
+        "goodput": "pdplan.planner",
         "plan": "pdplan.planner",
         "simulate": "pdplan.planner",
         "split": "pdplan.planner",

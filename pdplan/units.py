@@ -151,7 +151,7 @@ def parse(value: object, dimension: str, *, what: str = "value") -> float:
         factor = table.get(re.sub(r"\s+", " ", unit.replace(" /", "/").replace("/ ", "/")))
     if factor is None:
         raise UnitError(f"{what} is {value!r}: {_why_not(unit, dimension)}; {hint}")
-    result = number * factor
+    result = number * factor if factor >= 1 else number / (1.0 / factor)  # 95% is 0.95, not 95 x 0.01
     if not math.isfinite(result):
         raise UnitError(f"{what} is {value!r}: too large; {hint}")
     return result

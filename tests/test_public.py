@@ -19,7 +19,7 @@ def test_surface_is_sorted_and_real() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["queueing", "latency", "serving", "workload", "spec", "planner", "symbolic"]
+    "package", ["queueing", "latency", "serving", "workload", "spec", "planner", "sim", "interop", "symbolic"]
 )
 def test_package_surfaces_are_real(package: str) -> None:
     module = __import__(f"pdplan.{package}", fromlist=["x"])

@@ -192,6 +192,31 @@ def simulate(
 
 
 @app.command()
+def goodput(
+    scenario: ScenarioArg = None,
+    json: JsonOption = False,
+    set_: SetOption = None,
+    attainment: Annotated[
+        str | None,
+        typer.Option(
+            "--attainment",
+            metavar="SHARE",
+            help="Share of requests that must meet TTFT and TPOT. Default: the scenario's, else 90%.",
+            show_default=False,
+        ),
+    ] = None,
+    requests: RequestsOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Find the largest rate that a fleet serves within its limits, by simulation."""
+    import pdplan.cli.goodput as face
+    from pdplan.units import parse
+
+    share = None if attainment is None else parse(attainment, "fraction")
+    face.run(scenario, as_json=json, overrides=tuple(set_ or ()), share=share, requests=requests, seed=seed)
+
+
+@app.command()
 def explain(
     quantity: Annotated[
         str | None,

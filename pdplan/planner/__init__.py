@@ -8,6 +8,7 @@ from pdplan.lazy import exports
 
 if TYPE_CHECKING:
     from pdplan.planner.answer import Plan
+    from pdplan.planner.goodput_report import GoodputReport, goodput
     from pdplan.planner.infeasible import InfeasiblePlanError
     from pdplan.planner.simulation import simulate
     from pdplan.planner.sizing import plan, size, verified
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
     from pdplan.planner.verification import Verification, verify
 
 __all__ = [
+    "GoodputReport",
     "InfeasiblePlanError",
     "Plan",
     "SplitReport",
     "Validation",
     "Verification",
+    "goodput",
     "plan",
     "simulate",
     "size",
@@ -33,11 +36,13 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
+        "GoodputReport": "pdplan.planner.goodput_report",
         "InfeasiblePlanError": "pdplan.planner.infeasible",
         "Plan": "pdplan.planner.answer",
         "SplitReport": "pdplan.planner.verdicts",
         "Validation": "pdplan.planner.validation",
         "Verification": "pdplan.planner.verification",
+        "goodput": "pdplan.planner.goodput_report",
         "plan": "pdplan.planner.sizing",
         "simulate": "pdplan.planner.simulation",
         "size": "pdplan.planner.sizing",

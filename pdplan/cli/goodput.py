@@ -1,0 +1,28 @@
+"""`pdplan goodput`."""
+
+from __future__ import annotations
+
+from pdplan.cli.output import load, print_json
+from pdplan.cli.plan import announce
+from pdplan.planner.goodput_report import REQUESTS, goodput
+from pdplan.sim.compiled import is_compiled
+
+
+def run(
+    source: str | None,
+    *,
+    as_json: bool,
+    overrides: tuple[str, ...],
+    share: float | None,
+    requests: int | None,
+    seed: int,
+) -> None:
+    """Find the goodput of the scenario's fleet and print it."""
+    scenario = load(source, overrides)
+    if not is_compiled():
+        announce(None)
+    report = goodput(scenario, share=share, requests=requests or REQUESTS, seed=seed)
+    if as_json:
+        print_json(report.document())
+    else:
+        print(report)
