@@ -156,11 +156,12 @@ def page(n: int, large: int) -> str:
         + " |"
         for what, m in (("nothing compiled yet", cold), ("compiled before", warm))
     )
+    beside = os.getloadavg()[0]
     return f"""# Speed of the engine
 
 `python benchmarks/engine_speed.py` wrote this page: {platform.machine()},
-Python {platform.python_version()}, one of {os.cpu_count()} cores, {os.getloadavg()[0]:.1f} processes running on average.
-Processor time, the fastest of {REPEATS}; {n:,} requests each, prompts of mean 1000 and outputs of mean 200 tokens,
+Python {platform.python_version()}, one of {os.cpu_count()} cores, {beside:.1f} processes on average.
+Processor time, the fastest of {REPEATS}; {n:,} requests each, prompts of mean 1000, outputs of mean 200 tokens;
 KV limits, eviction, pull, link and gap histogram at work; preparing the arrays included.
 
 Targets: 1 million requests/s for 4 prefill + 4 decode, 1.5 million colocated with chunks, 10 million requests
