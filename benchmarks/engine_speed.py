@@ -161,7 +161,7 @@ def page(n: int, large: int) -> str:
 
 `python benchmarks/engine_speed.py` wrote this page: {platform.machine()},
 Python {platform.python_version()}, one of {os.cpu_count()} cores, {beside:.1f} processes on average.
-Processor time, the fastest of {REPEATS}; {n:,} requests each, prompts of mean 1000, outputs of mean 200 tokens;
+Processor time, the fastest of {REPEATS}; {n:,} requests each, prompts of mean 1000, outputs of mean 200;
 KV limits, eviction, pull, link and gap histogram at work; preparing the arrays included.
 
 Targets: 1 million requests/s for 4 prefill + 4 decode, 1.5 million colocated with chunks, 10 million requests
