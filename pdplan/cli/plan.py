@@ -41,4 +41,4 @@ def announce(formulas: str | None) -> None:
     """Say that the engine is being compiled, once; people see the answer by formulas meanwhile."""
     if formulas is not None and sys.stderr.isatty():
         print(formulas, file=sys.stderr)
-    print("pdplan: compiling the engine, once on this machine (some 10 s) ...", file=sys.stderr)
+    print("pdplan: compiling the engine, once on this machine (10 to 20 s) ...", file=sys.stderr)

@@ -9,6 +9,7 @@ import numpy as np
 
 from pdplan.cli.output import load, print_json
 from pdplan.cli.plan import announce
+from pdplan.cli.progress import progress
 from pdplan.errors import InputError
 from pdplan.interop.llmservingsim import (
     ClusterFleet,
@@ -38,11 +39,15 @@ def run(
     scenario = load(source, overrides)
     if not is_compiled():
         announce(None)
-    result = simulate(scenario, requests=requests or 100_000, seed=seed)
+    number = requests or 100_000
+    with progress("simulating", number) as told:
+        result = simulate(scenario, requests=number, seed=seed, on_progress=told)
     if output is not None:
         path = Path(output)
         path.parent.mkdir(parents=True, exist_ok=True)
-        result.to_parquet(path) if path.suffix == ".parquet" else result.to_csv(path)
+        write = result.to_parquet if path.suffix == ".parquet" else result.to_csv
+        with progress(f"writing {path.name}", number) as told:
+            write(path, on_progress=told)
     if as_json:
         print_json({"schema": "pdplan.simulate/1", "seed": seed, **result.document()})
         return

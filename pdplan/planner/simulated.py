@@ -15,6 +15,7 @@ from pdplan.serving.demand import ClassDemand
 from pdplan.sim.config import ColocatedConfig, DecodePool, KvLink, KvMemory, PdConfig, PrefillPool
 from pdplan.sim.result import SimResult
 from pdplan.sim.stream import Stream, merged
+from pdplan.sim.watch import OnProgress
 
 
 def pd_config(fleet: Disaggregated) -> PdConfig:
@@ -84,7 +85,9 @@ def overhead_line(latency: object, problem: Problem) -> tuple[float, float]:
     return float(low), float(high - low) / 1000.0
 
 
-def simulate_fleet(fleet: Disaggregated | ColocatedFleet, requests: int, seed: int) -> SimResult:
+def simulate_fleet(
+    fleet: Disaggregated | ColocatedFleet, requests: int, seed: int, on_progress: OnProgress | None = None
+) -> SimResult:
     """Run a fleet on requests drawn from its problem's traffic.
 
     Raises
@@ -97,9 +100,9 @@ def simulate_fleet(fleet: Disaggregated | ColocatedFleet, requests: int, seed: i
     config = pd_config(fleet) if isinstance(fleet, Disaggregated) else colocated_config(fleet)
     stream = draw(fleet.problem, requests, seed)
     raw = (
-        run_pd(config, stream, seed=seed)
+        run_pd(config, stream, seed=seed, on_progress=on_progress)
         if isinstance(config, PdConfig)
-        else run_colocated(config, stream, seed=seed)
+        else run_colocated(config, stream, seed=seed, on_progress=on_progress)
     )
     return SimResult(raw, config, class_names(fleet.problem.demands))
 

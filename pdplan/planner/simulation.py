@@ -9,11 +9,17 @@ from pdplan.planner.search import Search
 from pdplan.planner.simulated import simulate_fleet
 from pdplan.planner.sizing import find, stated_fleet
 from pdplan.sim.result import SimResult
+from pdplan.sim.watch import OnProgress
 from pdplan.spec.scenario import FixedPool, Scenario
 
 
 def simulate(
-    scenario: Scenario, *, fleet: Fleet | None = None, requests: int = 100_000, seed: int = 0
+    scenario: Scenario,
+    *,
+    fleet: Fleet | None = None,
+    requests: int = 100_000,
+    seed: int = 0,
+    on_progress: OnProgress | None = None,
 ) -> SimResult:
     """Simulate a disaggregated fleet under the scenario's traffic.
 
@@ -26,6 +32,8 @@ def simulate(
         Requests of all classes together.
     seed : int
         Of the Philox streams.
+    on_progress : callable, optional
+        Told the requests served so far, ten times a second.
 
     Raises
     ------
@@ -34,7 +42,7 @@ def simulate(
     UnsupportedError
         The prefill discipline is mm1.
     """
-    return simulate_fleet(chosen_fleet(scenario, fleet), requests, seed)
+    return simulate_fleet(chosen_fleet(scenario, fleet), requests, seed, on_progress)
 
 
 def chosen_fleet(scenario: Scenario, fleet: Fleet | None = None) -> Disaggregated:

@@ -92,13 +92,16 @@ def verified(sized: Plan, *, requests: int | None = None, seed: int = 0) -> Plan
     colocated, verdicts = sized.colocated, sized.verdicts
     if any(v.reason == "undetermined" for v in verdicts):
         if len(problem.traffic) == 1:
-            split_usd = judge(settled.fleet).cost.usd_per_hour
-            colocated = settle.colocated(problem, colocated, split_usd)
+            fleet = sized.fleet if settled.best is basis.best else judge(settled.fleet)
+            colocated = settle.colocated(problem, colocated, fleet.cost.usd_per_hour)
         else:
             verdicts = tuple(split_problem(problem, settle))
-    if settled.best is not basis.best or colocated is not sized.colocated:
+    if settled.best is not basis.best:
         again = _answer(basis.search, settled.best, colocated, verdicts if len(verdicts) > 1 else None)
         sized = replace(again, benchmark=sized.benchmark, stated=sized.stated)
+    elif colocated is not sized.colocated:  # one class: its verdict alone hangs on the colocated side
+        verdict = class_verdict(problem, basis.chosen, sized.fleet, colocated, sized.need)
+        sized = replace(sized, colocated=colocated, verdicts=(verdict,))
     return replace(
         sized, verification=settled.verification, verdicts=verdicts if len(verdicts) > 1 else sized.verdicts
     )

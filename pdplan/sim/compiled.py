@@ -19,7 +19,7 @@ def is_compiled(kernel: str = "kernel_pd") -> bool:
         folders = [Path(os.environ["NUMBA_CACHE_DIR"])]
     elif not os.access(_HERE, os.W_OK):
         folders.append(Path.home() / ".cache" / "numba")
-    source = (_HERE / f"{kernel}.py").stat().st_mtime
+    source = max((_HERE / name).stat().st_mtime for name in (f"{kernel}.py", "kernel_core.py"))
     return any(
         index.stat().st_mtime >= source for f in folders if f.is_dir() for index in f.rglob(f"{kernel}.*.nbi")
     )

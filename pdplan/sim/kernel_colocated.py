@@ -42,7 +42,7 @@ from pdplan.sim.kernel_core import (
 
 REJECTED, TIMED_OUT = 1, 2
 #: What the kernel returns instead of a moment.
-STACK_FULL, SERIES_FULL = -1.0, -2.0
+STACK_FULL, SERIES_FULL, STOPPED = -1.0, -2.0, -3.0
 #: Columns of the sums: the eleven of a decode instance (`pdplan.sim.raw.DecodeUse`), then of steps with
 #: prompt tokens: time [s], steps, tokens; then rejected, timed out.
 SUMS = 16
@@ -273,7 +273,7 @@ def _build(source_key: int) -> Any:
         nxt: Any, din: Any, rem: Any, seq: Any,
         times: Any, winner: Any, dint: Any, dfloat: Any, heap: Any, residues: Any, stack_step: Any,
         stack_s: Any,
-        dsum: Any, batch_s: Any, histogram: Any, series: Any,
+        dsum: Any, batch_s: Any, histogram: Any, series: Any, watch: Any,
     ) -> Any:  # fmt: skip
         """Run to the end of the last request; returns that moment, or a negative code."""
         if source_key == 0:
@@ -298,6 +298,10 @@ def _build(source_key: int) -> Any:
             if e == 0:  # ---- arrival
                 i = ia
                 ia += 1
+                if ia & 1023 == 0:
+                    watch[0] = done
+                    if watch[1] != 0:
+                        return STOPPED
                 tree_set(times, winner, leaves, np.int64(0), arr[ia] if ia < released else INF)
                 if par.impatient:
                     for d in range(D):

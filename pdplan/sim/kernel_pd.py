@@ -48,7 +48,7 @@ from pdplan.sim.kernel_core import (
 
 REJECTED, TIMED_OUT = 1, 2
 #: What the kernel returns instead of a moment.
-STACK_FULL, SERIES_FULL = -1.0, -2.0
+STACK_FULL, SERIES_FULL, STOPPED = -1.0, -2.0, -3.0
 #: Columns of the sums of each instance. Prefill: busy [s], steps, tokens, KV held [tok s], largest KV [tok],
 #: link busy [s], rejected, timed out. Decode: busy [s], runs, steps, batch [seq s], context [tok s], tokens,
 #: KV held [block s], largest KV [blocks], largest batch, evictions, tokens computed again.
@@ -404,7 +404,7 @@ def _build(source_key: int) -> Any:
         times: Any, winner: Any, pint: Any, pfloat: Any, stage_free: Any, ring: Any, ring_count: Any,
         psum: Any,
         dint: Any, dfloat: Any, heap: Any, residues: Any, stack_step: Any, stack_s: Any, dsum: Any,
-        share: Any, flows: Any, left: Any, speed: Any, batch_s: Any, histogram: Any, series: Any,
+        share: Any, flows: Any, left: Any, speed: Any, batch_s: Any, histogram: Any, series: Any, watch: Any,
     ) -> Any:  # fmt: skip
         """Run to the end of the last request; returns that moment, or a negative code."""
         if source_key == 0:
@@ -442,6 +442,10 @@ def _build(source_key: int) -> Any:
             if e == 0:  # ---- arrival
                 i = ia
                 ia += 1
+                if ia & 1023 == 0:
+                    watch[0] = done
+                    if watch[1] != 0:
+                        return STOPPED
                 tree_set(times, winner, leaves, np.int64(0), arr[ia] if ia < released else INF)
                 if par.impatient:  # those who have left must not count in routing
                     for p in range(P):

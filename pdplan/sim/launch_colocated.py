@@ -26,10 +26,17 @@ from pdplan.sim.layout import (
 from pdplan.sim.raw import DecodeUse, PrefillUse, RawRun, Series
 from pdplan.sim.steps import decode_rows, linear_mixed, mixed_table, prefill_table
 from pdplan.sim.stream import Stream
+from pdplan.sim.watch import OnProgress, watched
 
 
 def launch_colocated(
-    config: ColocatedConfig, requests: Stream, seed: int, kept: Recording, stepwise: bool, capacity: int
+    config: ColocatedConfig,
+    requests: Stream,
+    seed: int,
+    kept: Recording,
+    stepwise: bool,
+    capacity: int,
+    on_progress: OnProgress | None = None,
 ) -> RawRun | None:
     """Lay out the state, run the kernel, and wrap what it leaves; None: the series was too short."""
     from pdplan.sim import kernel_colocated as kernel
@@ -92,7 +99,8 @@ def launch_colocated(
     series = np.zeros((capacity if recorded else 2, kernel.SERIES * D))
     patience = requests.patience_s if requests.patience_s is not None else np.array([config.patience_s])
     cached = requests.cached_tokens if requests.cached_tokens is not None else NONE_TOKENS
-    until = kernel.run_colocated(
+    until = watched(
+        kernel.run_colocated,
         record(kernel.PARAMETERS, numbers), prefill_times(table),
         kernel.MixedTimes(*(getattr(mixed, name) for name in kernel.MixedTimes._fields)),
         rows.node, rows.level, rows.slope,
@@ -101,6 +109,7 @@ def launch_colocated(
         state(kernel.INTS, D, kernel.HEADS), np.zeros((kernel.FLOATS, D)),
         np.zeros(D * config.max_batch, dtype=np.int64), np.zeros(D * memory.block_tokens, dtype=np.int64),
         np.zeros(D * core.STACK, dtype=np.int64), np.zeros(D * core.STACK), dsum, batch_s, histogram, series,
+        on_progress=on_progress,
     )  # fmt: skip
     if until == kernel.SERIES_FULL:
         return None

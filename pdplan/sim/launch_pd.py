@@ -26,10 +26,17 @@ from pdplan.sim.layout import (
 from pdplan.sim.raw import DecodeUse, PrefillUse, RawRun, Series
 from pdplan.sim.steps import decode_rows, prefill_table
 from pdplan.sim.stream import Stream
+from pdplan.sim.watch import OnProgress, watched
 
 
 def launch_pd(
-    config: PdConfig, requests: Stream, seed: int, kept: Recording, stepwise: bool, capacity: int
+    config: PdConfig,
+    requests: Stream,
+    seed: int,
+    kept: Recording,
+    stepwise: bool,
+    capacity: int,
+    on_progress: OnProgress | None = None,
 ) -> RawRun | None:
     """Lay out the state, run the kernel, and wrap what it leaves; None: the series was too short."""
     from pdplan.sim import kernel_core as core
@@ -115,7 +122,8 @@ def launch_pd(
     histogram = np.zeros(core.ITL_BINS, dtype=np.int64)
     series = np.zeros((capacity if recorded else 2, kernel.SERIES * (P + D)))
     cached = requests.cached_tokens if requests.cached_tokens is not None else NONE_TOKENS
-    until = kernel.run_pd(
+    until = watched(
+        kernel.run_pd,
         record(kernel.PARAMETERS, numbers), prefill_times(table), prefill_times(again), rows.node,
         rows.level, rows.slope,
         arrival, prompt, output, cached, patience,
@@ -128,6 +136,7 @@ def launch_pd(
         np.zeros(D * core.STACK, dtype=np.int64), np.zeros(D * core.STACK), dsum,
         np.zeros(3), np.zeros(flows, dtype=np.int32), np.zeros(flows), np.zeros(flows),
         batch_s, histogram, series,
+        on_progress=on_progress,
     )  # fmt: skip
     if until == kernel.SERIES_FULL:
         return None

@@ -21,6 +21,7 @@ from pdplan.sim.result_service import attainment_of, mean_parts, throughput_of
 from pdplan.sim.result_use import decode_use, full_share, prefill_use
 from pdplan.sim.stability import Stability, stability
 from pdplan.sim.statistics import mean_estimate, quantile_estimates, ratio_estimate
+from pdplan.sim.watch import OnProgress
 from pdplan.sim.window import FEWEST, Window
 from pdplan.trust import Trust
 
@@ -242,11 +243,11 @@ class SimResult:
 
         return result_text(self)
 
-    def to_csv(self, path: str | Path) -> Path:
+    def to_csv(self, path: str | Path, *, on_progress: OnProgress | None = None) -> Path:
         """Write one line for each request."""
         from pdplan.sim.result_files import write_csv
 
-        return write_csv(self, Path(path))
+        return write_csv(self, Path(path), on_progress=on_progress)
 
     def to_json(self, path: str | Path) -> Path:
         """Write the document."""
@@ -254,11 +255,11 @@ class SimResult:
 
         return write_json(self, Path(path))
 
-    def to_parquet(self, path: str | Path) -> Path:
+    def to_parquet(self, path: str | Path, *, on_progress: OnProgress | None = None) -> Path:
         """Write one row for each request; needs the extra ``parquet``."""
         from pdplan.sim.result_files import write_parquet
 
-        return write_parquet(self, Path(path))
+        return write_parquet(self, Path(path), on_progress=on_progress)
 
     # -- inside
 

@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from pdplan.errors import InputError, UnsupportedError
 
 if TYPE_CHECKING:
     from pdplan.sim.result import SimResult
+    from pdplan.sim.watch import OnProgress
 
 #: Requests that are formatted at once.
 CHUNK = 100_000
@@ -90,7 +91,7 @@ def columns(result: SimResult, begin: int, end: int) -> dict[str, tuple[Any, Any
     return found
 
 
-def write_csv(result: SimResult, path: Path, *, progress: Callable[[int], None] | None = None) -> Path:
+def write_csv(result: SimResult, path: Path, *, on_progress: OnProgress | None = None) -> Path:
     """Write one line for each request, in the order given; what a request does not have is empty."""
     total = len(result.raw.arrival_s)
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
@@ -99,8 +100,8 @@ def write_csv(result: SimResult, path: Path, *, progress: Callable[[int], None] 
         for begin in range(0, total, CHUNK):
             end = min(begin + CHUNK, total)
             _write_rows(file, writer, columns(result, begin, end))
-            if progress is not None:
-                progress(end)
+            if on_progress is not None:
+                on_progress(end)
     return path
 
 
@@ -133,7 +134,7 @@ def write_json(result: SimResult, path: Path) -> Path:
     return path
 
 
-def write_parquet(result: SimResult, path: Path, *, progress: Callable[[int], None] | None = None) -> Path:
+def write_parquet(result: SimResult, path: Path, *, on_progress: OnProgress | None = None) -> Path:
     """Write one row for each request; what a request does not have is null.
 
     Raises
@@ -160,6 +161,6 @@ def write_parquet(result: SimResult, path: Path, *, progress: Callable[[int], No
             for begin in range(0, total, CHUNK):
                 end = min(begin + CHUNK, total)
                 writer.write_table(first if begin == 0 else table(begin, end))
-                if progress is not None:
-                    progress(end)
+                if on_progress is not None:
+                    on_progress(end)
     return path

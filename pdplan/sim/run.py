@@ -14,6 +14,7 @@ from pdplan.sim.launch_colocated import launch_colocated
 from pdplan.sim.launch_pd import launch_pd
 from pdplan.sim.raw import RawRun
 from pdplan.sim.stream import Stream
+from pdplan.sim.watch import OnProgress
 
 
 def run_pd(
@@ -23,6 +24,7 @@ def run_pd(
     seed: int = 0,
     recording: Recording | None = None,
     stepwise: bool = False,
+    on_progress: OnProgress | None = None,
 ) -> RawRun:
     """Simulate a disaggregated fleet until the last request has ended.
 
@@ -36,6 +38,8 @@ def run_pd(
         Warm-up and time series.
     stepwise : bool
         Take every decode step and every chunk by itself: the same physics, slowly, as a check.
+    on_progress : callable, optional
+        Told the requests served so far, ten times a second. Ctrl-C stops a run at once either way.
 
     Returns
     -------
@@ -64,7 +68,7 @@ def run_pd(
     ordered, back = in_order(requests, overhead)
     capacity = 4096
     while True:
-        result = launch_pd(config, ordered, seed, kept, stepwise, capacity)
+        result = launch_pd(config, ordered, seed, kept, stepwise, capacity, on_progress)
         if result is not None:
             return _finish(result, requests, back, overhead)
         capacity *= 4
@@ -77,12 +81,12 @@ def run_colocated(
     seed: int = 0,
     recording: Recording | None = None,
     stepwise: bool = False,
+    on_progress: OnProgress | None = None,
 ) -> RawRun:
     """Simulate colocated instances until the last request has ended.
 
     Parameters, errors and result as in `run_pd`. ``RawRun.decode`` speaks of the instances,
-    ``RawRun.prefill`` of
-    their steps with prompt tokens; transfer and admission are 0.
+    ``RawRun.prefill`` of their steps with prompt tokens; transfer and admission are 0.
 
     Examples
     --------
@@ -101,7 +105,7 @@ def run_colocated(
     ordered, back = in_order(requests, overhead)
     capacity = 4096
     while True:
-        result = launch_colocated(config, ordered, seed, kept, stepwise, capacity)
+        result = launch_colocated(config, ordered, seed, kept, stepwise, capacity, on_progress)
         if result is not None:
             return _finish(result, requests, back, overhead)
         capacity *= 4
