@@ -19,8 +19,8 @@ PATIENCE_S = 2.0
 def watched(kernel: Callable[..., Any], *arguments: Any, on_progress: OnProgress | None = None) -> Any:
     """Return ``kernel(*arguments, watch)``, run without the global lock.
 
-    The kernel writes the requests served so far to ``watch[0]``, and returns early once ``watch[1]`` is not 0:
-    an exception here (Ctrl-C, or one of ``on_progress``) sets it.
+    The kernel writes the requests served so far to ``watch[0]`` and returns early once ``watch[1]`` is set:
+    by an exception here (Ctrl-C, or one of ``on_progress``).
 
     Examples
     --------
