@@ -11,6 +11,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,9 +31,33 @@ def best_of(call: Callable[[], object], times: int = 7) -> float:
     return min(found)
 
 
+#: A numba program of one line, compiled before: what any use of numba costs a process.
+BARE_NUMBA = """
+import numba, numpy
+@numba.njit(cache=True)
+def first(x): return x[0]
+first(numpy.zeros(1))
+"""
+
+
+def bare_numba(folder: Path) -> Callable[[], object]:
+    """A process that calls one cached numba function; the first call here compiles it."""
+    script = folder / "bare.py"
+    script.write_text(BARE_NUMBA)
+    run = lambda: subprocess.run([sys.executable, str(script)], check=True)  # noqa: E731
+    run()
+    return run
+
+
+def libraries() -> object:
+    return subprocess.run([sys.executable, "-c", "import numpy, pydantic, typer, yaml"], check=True)
+
+
 def command(*arguments: str) -> Callable[[], object]:
+    # as installed: with bytecode beside the source
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     return lambda: subprocess.run(
-        [sys.executable, "-m", "pdplan", *arguments], check=True, capture_output=True
+        [sys.executable, "-m", "pdplan", *arguments], check=True, capture_output=True, env=environment
     )
 
 
@@ -58,6 +83,8 @@ def rows() -> list[tuple[str, float, float | None]]:
         )
         return float(fleet.ttft(fleet.problem.demand).quantile_s(0.99))
 
+    with tempfile.TemporaryDirectory() as folder:
+        numba_s = best_of(bare_numba(Path(folder)))
     return [
         ("`pdplan --help`", best_of(command("--help")), 0.3),
         ("`pdplan plan --no-verify`, built-in scenario", best_of(command("plan", "--no-verify")), 0.7),
@@ -66,6 +93,8 @@ def rows() -> list[tuple[str, float, float | None]]:
         ("planner: search, need, binding, colocated fleet, verdict", best_of(lambda: size(scenario)), None),
         ("TTFT law through three stations, one p99", best_of(law), 0.1),
         ("verification and settling, warm", best_of(lambda: verified(sized)), None),
+        ("floor: a process that imports numpy, pydantic, typer and yaml", best_of(libraries), None),
+        ("floor: a process that calls one cached numba function", numba_s, None),
     ]
 
 
@@ -86,5 +115,6 @@ if __name__ == "__main__":
         machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
         OUT.write_text(
             "# How fast a plan is\n\nWall times, warm (second run on the machine), one process.\n\n"
+            "The last two rows are floors of this machine that no planner can go below: libraries alone.\n\n"
             f"{made}\n\n{datetime.date.today()}, {machine}; `python benchmarks/plan_speed.py --write`.\n"
         )
