@@ -160,7 +160,11 @@ def simulate(
     block_size: Annotated[int, typer.Option("--block-size", help="Tokens of one KV block.")] = 16,
     output: Annotated[
         str | None,
-        typer.Option("--output", metavar="FILE", help="A row for each request: .csv or .parquet."),
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="A row for each request (.csv, .parquet), or the statistics (.json).",
+        ),
     ] = None,
     log_interval: Annotated[
         float, typer.Option("--log-interval", help="Simulated seconds between two lines of log.")

@@ -36,24 +36,34 @@ def run(
     output: str | None,
 ) -> None:
     """Simulate the scenario's fleet (the stated one, else the cheapest) under its traffic."""
+    path = None if output is None else _writable(output)
     scenario = load(source, overrides)
     if not is_compiled():
         announce(None)
     number = requests or 100_000
     with progress("simulating", number) as told:
         result = simulate(scenario, requests=number, seed=seed, on_progress=told)
-    if output is not None:
-        path = Path(output)
+    if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write = result.to_parquet if path.suffix == ".parquet" else result.to_csv
         with progress(f"writing {path.name}", number) as told:
-            write(path, on_progress=told)
+            if path.suffix == ".json":
+                result.to_json(path)
+            else:
+                (result.to_csv if path.suffix == ".csv" else result.to_parquet)(path, on_progress=told)
     if as_json:
         print_json({"schema": "pdplan.simulate/1", "seed": seed, **result.document()})
         return
     print(result)
     if output is not None:
         print(f"wrote {output}")
+
+
+def _writable(output: str) -> Path:
+    """Refuse, before any work, a file of a kind that is not written."""
+    path = Path(output)
+    if path.suffix not in (".csv", ".parquet", ".json"):
+        raise InputError(f"--output is {output}: its name must end in .csv, .parquet or .json")
+    return path
 
 
 def run_cluster_config(
