@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from pdplan._version import __version__
+from pdplan.cli.options import JsonOption, NoVerifyOption, RequestsOption, ScenarioArg, SeedOption, SetOption
 from pdplan.errors import EXIT_BUG, PdplanError
 
 #: click's ClickException, of whichever click this typer carries: BadParameter < UsageError < ClickException.
@@ -30,35 +31,6 @@ catalog_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(catalog_app, name="catalog")
-
-ScenarioArg = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="SCENARIO",
-        help="Scenario file (YAML), or - for standard input. Default: the built-in example.",
-        show_default=False,
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Override a scenario field, e.g. classes.chat.rate='10 req/s'. Repeatable.",
-        show_default=False,
-    ),
-]
-
-
-RequestsOption = Annotated[
-    int | None,
-    typer.Option("--requests", min=1000, max=50_000_000, help="Requests to simulate.", show_default=False),
-]
-NoVerifyOption = Annotated[
-    bool, typer.Option("--no-verify", help="Formulas alone: check and settle nothing by simulation.")
-]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random streams.")]
 
 
 def _version(value: bool) -> None:

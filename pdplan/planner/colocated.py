@@ -15,6 +15,7 @@ from pdplan.planner.judge import cost_of, pool_plan, single_token_share
 from pdplan.planner.problem import Array, Problem
 from pdplan.planner.result import REPORTED, ClassPlan, Colocated, Latency, Objective
 from pdplan.planner.search import smallest_up_to
+from pdplan.planner.stations import request_overhead_s
 from pdplan.planner.traffic import ClassTraffic
 from pdplan.serving.colocated_station import ColocatedStation, colocated_station
 from pdplan.serving.composition import TtftLaw, e2e_law
@@ -53,7 +54,8 @@ class ColocatedFleet:
     def ttft(self, demand: ClassDemand) -> TtftLaw:
         """Law of TTFT of a class."""
         if demand.name not in self._ttft:
-            self._ttft[demand.name] = self.station.ttft(demand.name)
+            overhead = demand.mean(request_overhead_s(self.option.latency, demand.prompt_tokens))
+            self._ttft[demand.name] = self.station.ttft(demand.name, float(overhead))
         return self._ttft[demand.name]
 
     def bounds(self, demand: ClassDemand, target: Target) -> tuple[float, float]:

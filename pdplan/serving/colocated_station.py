@@ -288,8 +288,19 @@ class ColocatedStation:
     @cached_property
     def chain(self) -> StepChain:
         """Law of the prompt tokens waiting at iteration starts."""
-        idle = 1.0 if self.work is None else float(self.decode.batch_pmf[0])
-        return self._chain_at(self.iteration_s, idle)
+        return self._chain_at(self.iteration_s, self._idle)
+
+    @property
+    def _idle(self) -> float:
+        """Probability that an engine without prompts has nothing to decode, over iteration starts [-].
+
+        Idle spells last 1/lam, decode steps d: of the time without prompts idle spells take P(batch = 0).
+        """
+        if self.work is None:
+            return 1.0
+        share = float(self.decode.batch_pmf[0])
+        step_s = float(self.step.at(max(self.typical_batch, 1.0)))
+        return share * step_s / (share * step_s + (1.0 - share) / self.arrival_rate)
 
     @cached_property
     def chain_with_decodes(self) -> StepChain:
@@ -321,13 +332,15 @@ class ColocatedStation:
 
     # ------------------------------------------------------------------ time to first token
 
-    def ttft(self, name: str | None = None) -> TtftLaw:
+    def ttft(self, name: str | None = None, overhead_s: float = 0.0) -> TtftLaw:
         """Law of the time to first token of a class (of all requests without a name).
+
+        ``overhead_s`` is what a request spends outside the engine [s].
 
         Its mean is in the parts ``residual`` (the rest of the iteration met on arrival) and ``prefill`` (full
         iterations for what is ahead, then the one that ends one's own prompt) of `ttft_parts`.
         """
-        return ttft_law({"iterations": self._finish(name)}, {}, np.ones(1))
+        return ttft_law({"iterations": self._finish(name)}, {"overhead": overhead_s}, np.ones(1))
 
     def ttft_parts(self, name: str | None = None) -> dict[str, float]:
         """Mean of ``residual`` and ``prefill`` [s]; they add up to the mean TTFT."""

@@ -241,7 +241,9 @@ class ColocatedConfig:
     batch_tokens, max_batch : int
         Token budget of a step [tok], and sequences admitted at most.
     memory : KvMemory
-    step_factor, tokens_per_step, queue_limit, patience_s, overhead_s, overhead_s_per_token
+    step_factor : float
+        The decode part of a step takes its modelled time over this factor; what a prompt adds does not [-].
+    tokens_per_step, queue_limit, patience_s, overhead_s, overhead_s_per_token
         As in the pools of `PdConfig`.
     """
 

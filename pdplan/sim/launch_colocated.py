@@ -56,7 +56,7 @@ def launch_colocated(
         )
     else:
         most = float(max(config.batch_tokens, int(longest)))
-        table = prefill_table(config.latency, most, longest, config.step_factor)
+        table = prefill_table(config.latency, most, longest, 1.0)
     arrival = requests.arrival_s
     users = min(requests.users, n)
     if users:

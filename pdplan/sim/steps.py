@@ -148,21 +148,31 @@ def decode_rows(model: LatencyModel, max_batch: int, longest_context: float, fac
 def mixed_table(
     model: LatencyModel, max_batch: int, budget: int, longest_context: float, factor: float
 ) -> MixedTable:
-    """Return the times of steps with a chunk of up to ``budget`` tokens and up to ``max_batch`` decodes."""
+    """Return the times of steps with a chunk of up to ``budget`` tokens and up to ``max_batch`` decodes.
+
+    ``factor`` slows the decode step, as everywhere; what the chunk adds to it is not slowed.
+    """
     if isinstance(model, Fitted):
         batch = np.arange(0.0, max_batch + 1.0)
         level = np.asarray(model.mixed_step_s(batch, 0.0 * batch, 1.0 + 0 * batch, 0.0 * batch), dtype=float)
+        level = level + _slowing(model, batch, 0.0 * batch, factor)
         per_token = model.prefill.per_token_s + model.token_overhead_s
         start = np.array([r.from_batch for r in model.decode])
         which = np.searchsorted(start, batch, side="right") - 1
         slope = np.array([r.per_context_token_s for r in model.decode])[which] + model.token_overhead_s
         return linear_mixed(
-            (level - per_token) / factor,
+            level - per_token,
             slope / factor,
-            per_token / factor,
-            model.prefill.per_token_sq_s / factor,
+            per_token,
+            model.prefill.per_token_sq_s,
         )
     return _additive_mixed(model, max_batch, float(max(budget, 2)), max(longest_context, 2.0), factor)
+
+
+def _slowing(model: LatencyModel, batch: Any, context: Any, factor: float) -> Array:
+    """What the step factor adds to a step of these decodes; nothing where there are none."""
+    plain = np.asarray(model.decode_step_s(np.maximum(batch, 1.0), context), dtype=float)
+    return np.asarray(np.where(np.asarray(batch) > 0, plain, 0.0) * (1.0 / factor - 1.0))
 
 
 def linear_mixed(level: Array, slope: Array, b: float, c: float) -> MixedTable:
@@ -180,7 +190,8 @@ def _additive_mixed(
     most = 2.0 * longest
 
     def at(b: Any, m: Any, q: Any, u: Any) -> Array:
-        return np.asarray(model.mixed_step_s(b, b * m, q, q * u), dtype=float) / factor
+        mixed = np.asarray(model.mixed_step_s(b, b * m, q, q * u), dtype=float)
+        return np.asarray(mixed + _slowing(model, b, b * m, factor))
 
     def heavy(q: Array, b: Array) -> Array:
         return at(b, longest, q, most)
