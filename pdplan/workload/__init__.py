@@ -1,4 +1,8 @@
-"""What arrives: length laws, joint lengths, arrival processes, traces and their statistics."""
+"""What arrives: length laws, joint lengths, arrival processes, traces and their statistics.
+
+From files: `load_workload` (a workload document or a trace, by content), `read_trace`, `describe_trace`,
+`rate_for` (the rate that a share of the windows does not exceed, and what share of time that covers).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,9 @@ if TYPE_CHECKING:
     from pdplan.workload.joint import JointLengths, joint_from_pairs, joint_lengths
     from pdplan.workload.law import LengthLaw
     from pdplan.workload.lengths import length_law
+    from pdplan.workload.loading import load_workload
     from pdplan.workload.parametric import GeometricLaw, LognormalLaw
+    from pdplan.workload.peaks import PlannedRate, rate_for, window_rates
     from pdplan.workload.percentiles import percentile_law
     from pdplan.workload.prefix import PrefixReuse, prefix_reuse
     from pdplan.workload.statistics import (
@@ -47,6 +53,7 @@ __all__ = [
     "LengthStatistics",
     "LognormalLaw",
     "ModulatedArrivals",
+    "PlannedRate",
     "PoissonArrivals",
     "PrefixReuse",
     "Requests",
@@ -65,13 +72,16 @@ __all__ = [
     "law_atoms",
     "length_law",
     "length_statistics",
+    "load_workload",
     "percentile_law",
     "prefix_reuse",
     "quantile_table_law",
+    "rate_for",
     "read_trace",
     "sample_law",
     "spread_ticks",
     "uniform_law",
+    "window_rates",
 ]
 
 __getattr__, __dir__ = exports(
@@ -88,6 +98,7 @@ __getattr__, __dir__ = exports(
         "LengthStatistics": "pdplan.workload.statistics",
         "LognormalLaw": "pdplan.workload.parametric",
         "ModulatedArrivals": "pdplan.workload.arrivals",
+        "PlannedRate": "pdplan.workload.peaks",
         "PoissonArrivals": "pdplan.workload.arrivals",
         "PrefixReuse": "pdplan.workload.prefix",
         "Requests": "pdplan.workload.generate",
@@ -106,12 +117,15 @@ __getattr__, __dir__ = exports(
         "law_atoms": "pdplan.workload.strata",
         "length_law": "pdplan.workload.lengths",
         "length_statistics": "pdplan.workload.statistics",
+        "load_workload": "pdplan.workload.loading",
         "percentile_law": "pdplan.workload.percentiles",
         "prefix_reuse": "pdplan.workload.prefix",
         "quantile_table_law": "pdplan.workload.table_law",
+        "rate_for": "pdplan.workload.peaks",
         "read_trace": "pdplan.workload.traces",
         "sample_law": "pdplan.workload.table_law",
         "spread_ticks": "pdplan.workload.ticks",
         "uniform_law": "pdplan.workload.table_law",
+        "window_rates": "pdplan.workload.peaks",
     },
 )
