@@ -116,7 +116,9 @@ class Tabulated:
     def decode_step_s(self, batch: Any, context_tokens: Any) -> Any:
         """Time of one decode step [s]."""
         if len(self._decode) == 1:
-            return interpolate(batch, *self._decode[0])
+            one = interpolate(batch, *self._decode[0])
+            shape = np.broadcast_shapes(np.shape(batch), np.shape(context_tokens))
+            return np.broadcast_to(one, shape) if shape else one
         rows = [interpolate(batch, x, y) for x, y in self._decode]
         mean = np.asarray(context_tokens, dtype=float) / np.maximum(np.asarray(batch, dtype=float), 1.0)
         mean = np.maximum(mean, self._contexts[0])

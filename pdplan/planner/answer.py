@@ -16,6 +16,7 @@ from pdplan.spec.scenario import Scenario
 from pdplan.symbolic import Derivation, Shown, show_derivation
 
 if TYPE_CHECKING:
+    from pdplan.planner.replay import Replay
     from pdplan.planner.verification import Verification
 
 
@@ -38,6 +39,7 @@ class Plan:
     benchmark: BenchmarkArithmetic | None = None
     rejected: tuple[str, ...] = ()
     verification: Verification | None = None
+    replay: Replay | None = None
     unverified: str = "not asked for"
     basis: Any = field(default=None, repr=False)
     derive: Callable[[], tuple[Derivation, ...]] = field(default=tuple, repr=False)
@@ -94,6 +96,7 @@ class Plan:
             "rejected": list(self.rejected),
             "defaults": dict(self.defaults),
             "verification": None if self.verification is None else self.verification.document(),
+            "replay": None if self.replay is None else self.replay.document(),
             "unverified": self.unverified if self.verification is None else "",
         }
 

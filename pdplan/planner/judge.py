@@ -128,6 +128,7 @@ def class_plan(fleet: Disaggregated, traffic: ClassTraffic) -> ClassPlan:
         },
         objectives(fleet, traffic, {k.metric: k for k in (ttft, tpot, itl, e2e) if k}),
         single_token_share(demand),
+        traffic.traced,
     )
 
 

@@ -103,7 +103,8 @@ def validation_note(validation: Validation, *, width: int) -> str:
 def _verification(plan: Plan, width: int) -> list[str]:
     if plan.verification is None:
         return _wrap(f"Not simulated: {plan.unverified}.", width)
-    return _wrap(f"{plan.verification}.", width)
+    lines = _wrap(f"{plan.verification}.", width)
+    return lines if plan.replay is None else [*lines, *_wrap(f"{plan.replay}.", width)]
 
 
 def _pools(fleet: Fleet, width: int) -> list[str]:
@@ -158,7 +159,9 @@ def _class(c: ClassPlan, width: int) -> list[str]:
                 latency.trust.value,
             )
         )
-    lines = [*_wrap(head, width), *table(rows, right=(1, 2, 3, 4, 5))]
+    lines = _wrap(head, width)
+    lines += [] if c.traced is None else _wrap(str(c.traced), width, indent="  ")
+    lines += table(rows, right=(1, 2, 3, 4, 5))
     if c.single_token_share > 0.0005:
         share = units.show(c.single_token_share, "fraction")
         lines.append(f"  {share} of requests have one output token: no TPOT, left out of it")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pdplan.planner.trace_rate import TracedRate
 from pdplan.spec.slo import JointTarget, Target
 from pdplan.trust import Trust
 
@@ -112,7 +113,8 @@ class ClassPlan:
 
     ``ttft_parts_s`` are means that add up to the mean TTFT. ``decode_parts_s``: mean wait for admission and
     mean time of decoding, per request. TPOT and ITL are None where no request has two output tokens;
-    ``single_token_share`` of the requests has one and is left out of TPOT.
+    ``single_token_share`` of the requests has one and is left out of TPOT. ``traced`` says where the rate
+    was read from, if from a trace.
     """
 
     name: str
@@ -128,12 +130,14 @@ class ClassPlan:
     decode_parts_s: Mapping[str, float]
     objectives: tuple[Objective, ...]
     single_token_share: float = 0.0
+    traced: TracedRate | None = None
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
             "name": self.name,
             "rate_req_per_s": _round(self.rate),
+            "rate_from": None if self.traced is None else self.traced.document(),
             "mean_prompt_tokens": _round(self.prompt_tokens),
             "mean_output_tokens": _round(self.output_tokens),
             "lengths": self.lengths,

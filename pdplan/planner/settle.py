@@ -36,11 +36,17 @@ def settle_fleet(search: Search, best: Candidate, *, requests: int, seed: int) -
     steps: list[str] = []
     while True:
         fleet = search.evaluator.fleet(best.prefill, best.prefill_count, best.decode, best.decode_count)
-        verification = replace(verify(fleet, requests=requests, seed=seed), stepped_up=tuple(steps))
+        verification = replace(_sure(fleet, requests, seed), stepped_up=tuple(steps))
         if verification.holds != "fails" or len(steps) == MOST_STEPS:
             return Settled(best, fleet, verification)
         best, step = _stepped(best, fleet, verification)
         steps.append(step)
+
+
+def _sure(fleet: Disaggregated | ColocatedFleet, requests: int, seed: int) -> Verification:
+    """Verify, once more with more requests where an interval still holds its limit."""
+    seen = verify(fleet, requests=requests, seed=seed)
+    return seen if seen.holds != "open" else verify(fleet, requests=MORE_REQUESTS * requests, seed=seed)
 
 
 def _stepped(best: Candidate, fleet: Disaggregated, seen: Verification) -> tuple[Candidate, str]:
@@ -77,9 +83,7 @@ def settle_colocated(
     failed: ColocatedFleet | None = None
     for fleet in fleets[:MOST_COLOCATED]:
         try:
-            seen = verify(fleet, requests=requests, seed=seed)
-            if seen.holds == "open":
-                seen = verify(fleet, requests=MORE_REQUESTS * requests, seed=seed)
+            seen = _sure(fleet, requests, seed)
         except UnstableError:
             continue
         said = f"{fleet.count} x {fleet.option.label}, {seen.requests:,} simulated requests: {seen.holds}"

@@ -9,7 +9,7 @@ import numpy as np
 from pdplan.errors import UnsupportedError
 from pdplan.planner.colocated import ColocatedFleet
 from pdplan.planner.evaluate import Disaggregated
-from pdplan.planner.problem import Problem
+from pdplan.planner.problem import Array, Problem
 from pdplan.planner.stations import request_overhead_s
 from pdplan.serving.demand import ClassDemand
 from pdplan.sim.config import ColocatedConfig, DecodePool, KvLink, KvMemory, PdConfig, PrefillPool
@@ -95,16 +95,27 @@ def simulate_fleet(
     UnsupportedError
         The prefill discipline is mm1.
     """
+    return run_fleet(fleet, draw(fleet.problem, requests, seed), seed, on_progress)
+
+
+def run_fleet(
+    fleet: Disaggregated | ColocatedFleet,
+    stream: Stream,
+    seed: int,
+    on_progress: OnProgress | None = None,
+    *,
+    transient: bool = False,
+) -> SimResult:
+    """Run a fleet on given requests; ``transient``: report all of it, as of a replay."""
     from pdplan.sim.run import run_colocated, run_pd  # numba loads here
 
     config = pd_config(fleet) if isinstance(fleet, Disaggregated) else colocated_config(fleet)
-    stream = draw(fleet.problem, requests, seed)
     raw = (
         run_pd(config, stream, seed=seed, on_progress=on_progress)
         if isinstance(config, PdConfig)
         else run_colocated(config, stream, seed=seed, on_progress=on_progress)
     )
-    return SimResult(raw, config, class_names(fleet.problem.demands))
+    return SimResult(raw, config, class_names(fleet.problem.demands), transient=transient)
 
 
 def draw(problem: Problem, requests: int, seed: int) -> Stream:
@@ -114,27 +125,32 @@ def draw(problem: Problem, requests: int, seed: int) -> Stream:
     classes; fractional token counts (means of strata) are rounded up or down at random, so that means stay.
     """
     total = problem.demand.arrival_rate
-    spawned = np.random.SeedSequence(seed).spawn(2 * len(problem.demands))
-    streams = []
-    for i, demand in enumerate(problem.demands):
-        n = max(1, round(requests * demand.arrival_rate / total))
-        gaps, lengths = (np.random.Generator(np.random.Philox(s)) for s in spawned[2 * i : 2 * i + 2])
-        arrival = np.cumsum(gaps.standard_exponential(n)) / demand.arrival_rate
-        streams.append(_stream(demand, arrival, lengths, i))
+    streams = [
+        poisson_stream(demand, max(1, round(requests * demand.arrival_rate / total)), seed, i)
+        for i, demand in enumerate(problem.demands)
+    ]
     return streams[0] if len(streams) == 1 else merged(streams)
 
 
-def _stream(demand: ClassDemand, arrival: np.ndarray, rng: np.random.Generator, index: int) -> Stream:
-    atom = rng.choice(demand.weight.size, size=arrival.size, p=demand.weight / demand.weight.sum())
-    prompt = _whole(demand.prompt_tokens[atom], rng)
+def poisson_stream(demand: ClassDemand, requests: int, seed: int, index: int) -> Stream:
+    """Draw the class of that index: gaps and lengths from the streams that are its own."""
+    spawned = np.random.SeedSequence(seed).spawn(2 * index + 2)[2 * index :]
+    gaps, lengths = (np.random.Generator(np.random.Philox(s)) for s in spawned)
+    arrival = np.cumsum(gaps.standard_exponential(requests)) / demand.arrival_rate
+    atom = lengths.choice(demand.weight.size, size=requests, p=demand.weight / demand.weight.sum())
+    prompt = _whole(demand.prompt_tokens[atom], lengths)
     cached = None if demand.cached_tokens is None else np.minimum(demand.cached[atom].astype(int), prompt - 1)
-    return Stream.of(
-        arrival,
-        prompt,
-        _whole(demand.output_tokens[atom], rng),
-        cached_tokens=cached,
-        class_id=np.full(arrival.size, index),
-    )
+    output = _whole(demand.output_tokens[atom], lengths)
+    return Stream.of(arrival, prompt, output, cached_tokens=cached, class_id=np.full(requests, index))
+
+
+def stream_of(demand: ClassDemand, arrival_s: Array, prompt: Array, output: Array, index: int) -> Stream:
+    """Return requests as they came, with the class's share of every prompt in the prefix cache."""
+    cached = None
+    if demand.cached_tokens is not None:
+        share = demand.mean(demand.cached) / demand.mean_prompt_tokens
+        cached = np.minimum(np.floor(share * prompt), prompt - 1).astype(int)
+    return Stream.of(arrival_s, prompt, output, cached_tokens=cached, class_id=np.full(arrival_s.size, index))
 
 
 def _whole(tokens: np.ndarray, rng: np.random.Generator) -> np.ndarray:

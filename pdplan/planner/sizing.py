@@ -79,7 +79,8 @@ def size(scenario: Scenario) -> Plan:
 
 def verified(sized: Plan, *, requests: int | None = None, seed: int = 0) -> Plan:
     """Return a plan checked by simulation: stepped up where contradicted, its open verdicts settled."""
-    from pdplan.planner.settle import settle_fleet  # the engine loads here
+    from pdplan.planner.replay import replay  # the engine loads here
+    from pdplan.planner.settle import settle_fleet
     from pdplan.planner.verification import DEFAULT_REQUESTS
 
     number = DEFAULT_REQUESTS if requests is None else requests
@@ -103,7 +104,10 @@ def verified(sized: Plan, *, requests: int | None = None, seed: int = 0) -> Plan
         verdict = class_verdict(problem, basis.chosen, sized.fleet, colocated, sized.need)
         sized = replace(sized, colocated=colocated, verdicts=(verdict,))
     return replace(
-        sized, verification=settled.verification, verdicts=verdicts if len(verdicts) > 1 else sized.verdicts
+        sized,
+        verification=settled.verification,
+        replay=replay(settled.fleet, seed=seed),
+        verdicts=verdicts if len(verdicts) > 1 else sized.verdicts,
     )
 
 

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from pdplan.errors import InputError, ScenarioError, UnsupportedError
+from pdplan.planner.trace_rate import TracedRate, traced_rate
 from pdplan.serving.demand import ClassDemand
 from pdplan.spec.catalog import catalog_document
 from pdplan.spec.scenario import RequestClass, Scenario
 from pdplan.spec.slo import Slo
-from pdplan.workload import JointLengths, Workload, joint_from_pairs, joint_lengths, length_law
+from pdplan.spec.trace_rate import TraceRate
+from pdplan.workload import JointLengths, Trace, Workload, joint_lengths, length_law, load_workload
+
+#: Ends of names that are files and not entries of the catalog.
+_FILE_SUFFIXES: Final = frozenset({".yaml", ".yml", ".csv", ".jsonl", ".json", ".gz"})
 
 
 @dataclass(frozen=True, eq=False)
 class ClassTraffic:
-    """One class, assembled: its demand on the stations, its objectives, and where its lengths come from."""
+    """One class, assembled: its demand on the stations, its objectives, where its lengths come from.
+
+    ``traced``: where its rate comes from, if from a trace.
+    """
 
     demand: ClassDemand
     slo: Slo
     lengths_source: str
+    traced: TracedRate | None = None
 
     @property
     def name(self) -> str:
@@ -39,17 +49,20 @@ def assemble_traffic(scenario: Scenario) -> tuple[ClassTraffic, ...]:
         A workload that is unknown, lengths that contradict each other, an objective on the pace of
         tokens where every request has one; with file and line.
     """
-    lengths = [_lengths(scenario, i) for i in range(len(scenario.classes))]
+    files = _Files(scenario)
+    lengths = [_lengths(scenario, i, files) for i in range(len(scenario.classes))]
     for index, (joint, _) in enumerate(lengths):
         _check_objectives(scenario, index, joint)
-    rates = _rates(scenario, [joint for joint, _ in lengths])
+    traced = [_traced(scenario, i, files) for i in range(len(scenario.classes))]
+    rates = _rates(scenario, [joint for joint, _ in lengths], traced)
     return tuple(
         ClassTraffic(
             _demand(c, rate, joint, scenario.prefill.prefix_hit if c.prefix_hit is None else c.prefix_hit),
             c.slo,
             source,
+            seen,
         )
-        for c, rate, (joint, source) in zip(scenario.classes, rates, lengths, strict=True)
+        for c, rate, (joint, source), seen in zip(scenario.classes, rates, lengths, traced, strict=True)
     )
 
 
@@ -79,10 +92,15 @@ def _demand(c: RequestClass, rate: float, joint: JointLengths, prefix_hit: float
     )
 
 
-def _rates(scenario: Scenario, joints: list[JointLengths]) -> list[float]:
+def _rates(
+    scenario: Scenario, joints: list[JointLengths], traced: Sequence[TracedRate | None]
+) -> list[float]:
     """Requests per second of each class, from its rate or from the tokens of all classes together."""
     if scenario.total_tokens is None:
-        return [c.rate or 0.0 for c in scenario.classes]
+        return [
+            float(c.rate or 0.0) if seen is None else seen.rate  # type: ignore[arg-type]
+            for c, seen in zip(scenario.classes, traced, strict=True)
+        ]
     shares = [1.0 if c.share is None else c.share for c in scenario.classes]
     tokens = sum(
         s * float(j.weight @ (j.prompt_tokens + j.output_tokens)) for s, j in zip(shares, joints, strict=True)
@@ -90,18 +108,31 @@ def _rates(scenario: Scenario, joints: list[JointLengths]) -> list[float]:
     return [scenario.total_tokens / tokens * s for s in shares]
 
 
-def _lengths(scenario: Scenario, index: int) -> tuple[JointLengths, str]:
+def _traced(scenario: Scenario, index: int, files: _Files) -> TracedRate | None:
+    """Read the rate of a class from its trace, where it has one."""
+    c = scenario.classes[index]
+    if not isinstance(c.rate, TraceRate):
+        return None
+    try:
+        return traced_rate(c.rate, files.trace(c.rate.trace))
+    except InputError as error:
+        where = scenario.origin.at(("classes", index, "rate"))
+        raise ScenarioError(f"{where}: class {c.name}: {error}") from None
+
+
+def _lengths(scenario: Scenario, index: int, files: _Files) -> tuple[JointLengths, str]:
     c = scenario.classes[index]
     path: tuple[str | int, ...] = ("classes", index)
     try:
         if c.workload is not None:
             path = (*path, "workload")
-            workload = Workload.from_document(catalog_document("workloads", c.workload))
-            return workload.joint(), workload.name
-        if _is_trace(c.prompt_tokens) or _is_trace(c.output_tokens):
-            path = (*path, "prompt_tokens")
-            return _from_trace(scenario, c)
+            return files.workload(c.workload)
+        if c.prompt_tokens is None and isinstance(c.rate, TraceRate):
+            path = (*path, "rate")
+            return files.lengths(c.rate.trace)
         path = (*path, "prompt_tokens")
+        if _is_trace(c.prompt_tokens) or _is_trace(c.output_tokens):
+            return files.lengths(_one_trace(c))
         prompt = length_law(c.prompt_tokens, "prompt_tokens")
         path = (*path[:-1], "output_tokens")
         output = length_law(c.output_tokens, "output_tokens")
@@ -114,20 +145,46 @@ def _lengths(scenario: Scenario, index: int) -> tuple[JointLengths, str]:
         raise ScenarioError(f"{where}: class {c.name}: {error}") from None
 
 
+class _Files:
+    """The files that a scenario names, relative to its folder, each read once."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._folder = Path(scenario.origin.source).parent
+        self._read: dict[str, Workload] = {}
+
+    def _file(self, name: str) -> Workload:
+        if name not in self._read:
+            self._read[name] = load_workload(self._folder / name)
+        return self._read[name]
+
+    def trace(self, name: str) -> Trace:
+        """Return the requests of a trace file."""
+        trace = self._file(name).trace
+        if trace is None:
+            raise InputError(f"{name} is a workload, not a trace: it has no requests to read a rate from")
+        return trace
+
+    def lengths(self, name: str) -> tuple[JointLengths, str]:
+        """Return the lengths of a trace or workload file, and its name."""
+        return self._file(name).joint(), name
+
+    def workload(self, name: str) -> tuple[JointLengths, str]:
+        """Return the lengths of a catalog workload or of a file."""
+        if "/" in name or Path(name).suffix in _FILE_SUFFIXES:
+            return self.lengths(name)
+        workload = Workload.from_document(catalog_document("workloads", name))
+        return workload.joint(), workload.name
+
+
 def _is_trace(form: Any) -> bool:
     return isinstance(form, dict) and "trace" in form
 
 
-def _from_trace(scenario: Scenario, c: RequestClass) -> tuple[JointLengths, str]:
-    """Read both lengths from one trace file, relative to the scenario's folder."""
+def _one_trace(c: RequestClass) -> str:
+    """Return the trace file that gives both lengths."""
     files = {form["trace"] for form in (c.prompt_tokens, c.output_tokens) if isinstance(form, dict)}
     if len(files) != 1 or not (_is_trace(c.prompt_tokens) and _is_trace(c.output_tokens)):
         raise InputError(
             "a trace gives both lengths: write the same {trace: file} for prompt and output tokens"
         )
-    name = str(files.pop())
-    folder = Path(scenario.origin.source).parent
-    from pdplan.workload import read_trace
-
-    trace = read_trace(folder / name)
-    return joint_from_pairs(trace.prompt_tokens, trace.output_tokens), name
+    return str(files.pop())

@@ -46,8 +46,8 @@ def explain_validation(error: ValidationError, document: Mapping[str, Any], orig
     return ScenarioError(f"{where}: {dotted} is {shown}: {problem['msg'][0].lower()}{problem['msg'][1:]}")
 
 
-#: names pydantic puts into a location for the branches of ``latency: str | InlineLatency``
-_BRANCHES: Final = frozenset({"str", "constrained-str", "InlineLatency", "[key]"})
+#: names pydantic puts into a location for the branches of unions such as ``latency: str | InlineLatency``
+_BRANCHES: Final = frozenset({"str", "constrained-str", "InlineLatency", "TraceRate", "[key]"})
 
 
 def _wrong_branch(problem: Any) -> bool:
@@ -57,7 +57,7 @@ def _wrong_branch(problem: Any) -> bool:
 
 def _clean(loc: tuple[int | str, ...], document: Mapping[str, Any]) -> Path_:
     """Drop from a pydantic location what is not a key of the document (union branch names, ``[key]``)."""
-    return tuple(step for step in loc if step not in _BRANCHES)
+    return tuple(step for step in loc if step not in _BRANCHES and not str(step).startswith("function-"))
 
 
 def _written(path: Path_, document: Any) -> Path_:

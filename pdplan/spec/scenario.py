@@ -34,6 +34,7 @@ from pdplan.spec.fields import (
     TokensPerSecond,
 )
 from pdplan.spec.slo import Slo
+from pdplan.spec.trace_rate import TraceRate
 
 Router = Literal["random", "round_robin", "least_work", "jsq", "power_of_two"]
 Discipline = Literal["one_at_a_time", "batched", "mm1"]
@@ -94,12 +95,19 @@ class RequestClass(SpecModel):
     """One class of requests: how many, how long, how fast they must be served."""
 
     name: str = Field(default="all", description="A word that names the class.")
-    rate: Rate | None = Field(default=None, description="Poisson arrival rate, e.g. 8 req/s.")
+    rate: TraceRate | Rate | None = Field(
+        default=None,
+        description="Poisson arrival rate, e.g. 8 req/s, or {trace: file, plan_for: p99 of 60 s windows}.",
+    )
     share: PositiveFraction | None = Field(
         default=None,
         description="Share of requests, where total_tokens sets the traffic of all classes together.",
     )
-    workload: str | None = Field(default=None, description="Catalog workload that gives both length laws.")
+    workload: str | None = Field(
+        default=None,
+        description="Catalog workload, workload file or trace that gives both length laws; default: the "
+        "trace of the rate, if it is one.",
+    )
     prompt_tokens: Lengths = Field(default=None, description="Law of prompt lengths [tok].")
     output_tokens: Lengths = Field(default=None, description="Law of output lengths [tok].")
     length_correlation: float | None = Field(
@@ -123,6 +131,8 @@ class RequestClass(SpecModel):
         lengths = self.prompt_tokens is not None or self.output_tokens is not None
         if self.workload is not None and lengths:
             raise ValueError("workload and prompt_tokens/output_tokens are both given: keep one")
+        if isinstance(self.rate, TraceRate) and self.workload is None and not lengths:
+            return self  # the trace that gives the rate gives the lengths too
         if self.workload is None and (self.prompt_tokens is None or self.output_tokens is None):
             missing = [f for f in ("prompt_tokens", "output_tokens") if getattr(self, f) is None]
             raise ValueError(

@@ -184,3 +184,8 @@ class Slo(SpecModel):
         if self.attainment is None or not isinstance(self.ttft, float) or not isinstance(self.tpot, float):
             return None
         return JointTarget(self.attainment, self.ttft, self.tpot)
+
+    @property
+    def objectives(self) -> tuple[Target | JointTarget, ...]:
+        """Every target: the marginal ones, then the joint one."""
+        return (*self.targets, *(() if self.joint is None else (self.joint,)))

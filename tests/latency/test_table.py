@@ -115,3 +115,9 @@ def test_curves_need_ascending_contexts() -> None:
             Tabulated((1, 2), (0.1, 0.2), (curve, second), "test")
     with pytest.raises(InputError, match="empty"):
         Tabulated((1, 2), (0.1, 0.2), (), "test")
+
+
+def test_a_table_without_contexts_answers_in_the_shape_of_its_arguments() -> None:
+    model = Tabulated.from_rates(1e4, {1: 0.01, 64: 0.02}, source="example")
+    assert np.shape(model.decode_step_s(np.ones((5, 1)), np.ones((1, 3)))) == (5, 3)
+    assert np.ndim(model.decode_step_s(4, 400)) == 0
