@@ -79,8 +79,10 @@ class Fitted:
         Tokens of KV that one instance holds, where it was measured.
     step_overhead_s, token_overhead_s : float
         Added to every step, and per prompt token (prefill) or context token (decode); zero unless given.
-    ttft_overhead_s : float
-        Time before the prefill that belongs to a request, not to a step.
+    ttft_overhead_s, ttft_overhead_per_token_s : float
+        Time before the prefill that belongs to a request, not to a step: fixed, and per prompt token.
+    context_range, context_sum_range : (float, float), optional
+        Mean context of a sequence and sum of contexts of a decode step that were measured [tok].
     """
 
     prefill: PrefillFit
@@ -92,6 +94,9 @@ class Fitted:
     step_overhead_s: float = 0.0
     token_overhead_s: float = 0.0
     ttft_overhead_s: float = 0.0
+    ttft_overhead_per_token_s: float = 0.0
+    context_range: tuple[float, float] | None = None
+    context_sum_range: tuple[float, float] | None = None
     trust: Trust = field(default=Trust.APPROXIMATE, init=False)
 
     def __post_init__(self) -> None:
@@ -102,6 +107,10 @@ class Fitted:
         require_positive("prefill.fixed_s", self.prefill.fixed_s, "s", zero_ok=True)
         for regime in self.decode:
             require_positive("decode.fixed_s", regime.fixed_s, "s", zero_ok=True)
+
+    def request_overhead_s(self, prompt_tokens: Any) -> Any:
+        """Time of a request before its prefill [s]."""
+        return self.ttft_overhead_s + self.ttft_overhead_per_token_s * prompt_tokens
 
     def prefill_step_s(self, new_tokens: Any, attention_tokens_sq: Any) -> Any:
         """Time of one prefill step [s]."""

@@ -7,48 +7,29 @@ A document names its variants by (tp, pp); each variant is a fit or a table. Tim
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pdplan.errors import InputError
 from pdplan.latency.fitted import DecodeFit, Fitted, PrefillFit
-from pdplan.latency.profile_fields import count, known_keys, ms, number, numbers, pair, required
+from pdplan.latency.profile_fields import (
+    FITTED_KEYS,
+    TABLE_KEYS,
+    TOP_KEYS,
+    calibration,
+    count,
+    known_keys,
+    ms,
+    number,
+    numbers,
+    optional_pair,
+    pair,
+    required,
+)
 from pdplan.latency.table import DecodeCurve, Tabulated
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_TOP = frozenset(
-    [
-        "name",
-        "aliases",
-        "what",
-        "model",
-        "accelerator",
-        "engine",
-        "weights_dtype",
-        "kv_dtype",
-        "measured",
-        "variants",
-        "kv_capacity",
-        "engine_overhead",
-        "notes",
-        "sources",
-    ]
-)
-_FITTED = frozenset(
-    [
-        "tp",
-        "pp",
-        "prefill_ms",
-        "decode_ms",
-        "prefill_tokens_range",
-        "decode_batch_range",
-        "fit_error",
-        "ttft_overhead_ms",
-    ]
-)
-_TABLE = frozenset(["tp", "pp", "prefill_tokens_per_s", "prefill_table", "decode_tables", "ttft_overhead_ms"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +37,9 @@ class LatencyProfile:
     """Step times of one model on one accelerator, one `LatencyModel` for each (tp, pp) measured.
 
     ``kv_capacity`` may know more (tp, pp) than ``variants``. ``fit_errors`` says in words how far a fit is
-    from what it was fitted to.
+    from what it was fitted to, ``identifiability`` what the measurements leave open. ``step_factor`` is the
+    measured in-system over isolated speed of decode steps [-], None where it was not measured;
+    ``calibrated`` says how.
     """
 
     name: str
@@ -72,6 +55,9 @@ class LatencyProfile:
     notes: tuple[str, ...] = ()
     engine_step_overhead_s: float = 0.0
     engine_token_overhead_s: float = 0.0
+    identifiability: Mapping[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)
+    step_factor: float | None = None
+    calibrated: str = ""
 
     def model(self, tp: int, pp: int = 1) -> Fitted | Tabulated:
         """Return the step times at (tp, pp) as published.
@@ -130,14 +116,15 @@ class LatencyProfile:
             raise InputError(f"a latency profile must be a mapping, this is {type(document).__name__}")
         name = str(document.get("name", "(without a name)"))
         where = f"latency profile {name}"
-        known_keys(where, document, _TOP)
+        known_keys(where, document, TOP_KEYS)
         source = _source(document)
         capacity = {
             (count(where, c, "tp"), count(where, c, "pp", 1)): count(where, c, "tokens")
             for c in document.get("kv_capacity", ())
         }
         variants: dict[tuple[int, int], Fitted | Tabulated] = {}
-        errors = {}
+        errors: dict[tuple[int, int], str] = {}
+        open_points: dict[tuple[int, int], tuple[str, ...]] = {}
         for entry in required(where, document, "variants"):
             key = count(where, entry, "tp"), count(where, entry, "pp", 1)
             if key in variants:
@@ -145,7 +132,9 @@ class LatencyProfile:
             build = _fitted if "prefill_ms" in entry else _tabulated
             variants[key] = build(f"{where}, tp {key[0]} pp {key[1]}", entry, source, capacity.get(key))
             errors[key] = str(entry.get("fit_error", ""))
+            open_points[key] = tuple(str(n) for n in entry.get("identifiability", ()))
         overhead = document.get("engine_overhead", {})
+        factor, calibrated = calibration(where, document)
         return cls(
             name=name,
             model_name=str(required(where, document, "model")),
@@ -160,6 +149,9 @@ class LatencyProfile:
             notes=tuple(str(n) for n in document.get("notes", ())),
             engine_step_overhead_s=ms(where, overhead, "step_ms", 0.0),
             engine_token_overhead_s=ms(where, overhead, "per_token_ms", 0.0),
+            identifiability=open_points,
+            step_factor=factor,
+            calibrated=calibrated,
         )
 
 
@@ -185,7 +177,7 @@ def load_profile(path: Path) -> LatencyProfile:
 
 def _fitted(where: str, entry: Mapping[str, Any], source: str, capacity: int | None) -> Fitted:
     """Build a fit from its coefficients."""
-    known_keys(where, entry, _FITTED)
+    known_keys(where, entry, FITTED_KEYS)
     prefill = required(where, entry, "prefill_ms")
     return Fitted(
         PrefillFit(
@@ -207,12 +199,15 @@ def _fitted(where: str, entry: Mapping[str, Any], source: str, capacity: int | N
         source,
         capacity,
         ttft_overhead_s=ms(where, entry, "ttft_overhead_ms", 0.0),
+        ttft_overhead_per_token_s=ms(where, entry, "ttft_overhead_per_token_ms", 0.0),
+        context_range=optional_pair(where, entry, "decode_context_range"),
+        context_sum_range=optional_pair(where, entry, "decode_context_sum_range"),
     )
 
 
 def _tabulated(where: str, entry: Mapping[str, Any], source: str, capacity: int | None) -> Tabulated:
     """Build a table from its points; prefill may be one rate."""
-    known_keys(where, entry, _TABLE)
+    known_keys(where, entry, TABLE_KEYS)
     curves = tuple(
         DecodeCurve(
             numbers(where, c, "batch"),

@@ -7,6 +7,46 @@ from typing import Any
 
 from pdplan.errors import InputError, UnknownNameError, did_you_mean
 
+#: Keys of a profile, of a variant with fits, of a variant with tables.
+TOP_KEYS = frozenset(
+    [
+        "name",
+        "aliases",
+        "what",
+        "model",
+        "accelerator",
+        "engine",
+        "weights_dtype",
+        "kv_dtype",
+        "measured",
+        "variants",
+        "kv_capacity",
+        "engine_overhead",
+        "calibration",
+        "notes",
+        "sources",
+    ]
+)
+FITTED_KEYS = frozenset(
+    [
+        "tp",
+        "pp",
+        "prefill_ms",
+        "decode_ms",
+        "prefill_tokens_range",
+        "decode_batch_range",
+        "decode_context_range",
+        "decode_context_sum_range",
+        "fit_error",
+        "identifiability",
+        "ttft_overhead_ms",
+        "ttft_overhead_per_token_ms",
+    ]
+)
+TABLE_KEYS = frozenset(
+    ["tp", "pp", "prefill_tokens_per_s", "prefill_table", "decode_tables", "ttft_overhead_ms"]
+)
+
 
 def known_keys(where: str, entry: Any, known: frozenset[str]) -> None:
     """Refuse what is no mapping, and keys that are not known."""
@@ -54,8 +94,27 @@ def numbers(where: str, entry: Mapping[str, Any], key: str) -> tuple[float, ...]
 
 
 def pair(where: str, entry: Mapping[str, Any], key: str) -> tuple[float, float]:
-    """Return a (lowest, highest) pair."""
+    """Return a (lowest, highest) pair; both alike where one value was measured."""
     values = numbers(where, entry, key)
-    if len(values) != 2 or not values[0] < values[1]:
+    if len(values) != 2 or not values[0] <= values[1]:
         raise InputError(f"{where}: {key} is {list(values)}: give [lowest, highest]")
     return values[0], values[1]
+
+
+def optional_pair(where: str, entry: Mapping[str, Any], key: str) -> tuple[float, float] | None:
+    """Return a (lowest, highest) pair, None where it is not given."""
+    return pair(where, entry, key) if key in entry else None
+
+
+def calibration(where: str, document: Mapping[str, Any]) -> tuple[float | None, str]:
+    """Return the measured step factor and how it was measured."""
+    entry = document.get("calibration", {})
+    known_keys(f"{where}, calibration", entry, frozenset(["step_factor", "how"]))
+    if "step_factor" not in entry:
+        return None, ""
+    factor = number(f"{where}, calibration", entry, "step_factor")
+    if not 0.1 < factor <= 1.0:
+        raise InputError(
+            f"{where}, calibration: step_factor is {factor:g}: it must be above 0.1 and at most 1"
+        )
+    return factor, str(entry.get("how", ""))
