@@ -61,6 +61,25 @@ class DecodePoint:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferPoint:
+    """One KV transfer from prefill to decode, timed.
+
+    Parameters
+    ----------
+    payload_bytes : float
+        KV that was moved [B].
+    seconds : float
+        Time of the transfer [s].
+    prompt_tokens : float or None
+        Prompt it belongs to [tok].
+    """
+
+    payload_bytes: float
+    seconds: float
+    prompt_tokens: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Spread:
     """Mean and percentiles of one latency over requests (ITL: over gaps) [s]; None where not reported."""
 
@@ -89,7 +108,7 @@ class ServingRun:
     Parameters
     ----------
     requests : int
-        Requests answered [-].
+        Requests answered [-]; 0 where the file does not say.
     prompt_tokens, output_tokens : float
         Mean lengths as measured [tok].
     duration_s : float or None
@@ -97,7 +116,8 @@ class ServingRun:
     request_rate : float or None
         Offered rate [1/s]; None where the client held its concurrency or sent all at once.
     concurrency : float or None
-        Requests in flight that the client held [-]; None for an open benchmark.
+        Requests in flight that the client was told to hold [-]; None for an open benchmark. A run of fewer
+        ``requests`` never held it.
     throughput : float or None
         Requests answered per second [1/s].
     ttft, tpot, itl, e2e : Spread
@@ -105,7 +125,9 @@ class ServingRun:
     served : tuple of ServedRequest
         The requests one by one, where the file has them.
     tp, pp : int or None
-        Degrees of parallelism where the file says.
+        Degrees of parallelism where the file says, and prefill and decode share them.
+    prefill_instances, decode_instances : float or None
+        Instances of each role in a disaggregated run [-]; None where colocated or not said.
     failed : int
         Requests that failed and are not in the statistics [-].
     label : str
@@ -126,6 +148,8 @@ class ServingRun:
     served: tuple[ServedRequest, ...] = ()
     tp: int | None = None
     pp: int | None = None
+    prefill_instances: float | None = None
+    decode_instances: float | None = None
     failed: int = 0
     label: str = ""
 
@@ -146,6 +170,8 @@ class Measurements:
         As the file names them.
     kv_capacity_tokens : mapping of (tp, pp) to int
         KV tokens of one instance where they were measured.
+    transfers : tuple of TransferPoint
+        KV transfers timed in isolation.
     corrections : tuple of str
         What the reader converted, recomputed or left out, one sentence each.
     """
@@ -160,3 +186,4 @@ class Measurements:
     engine: str | None = None
     kv_capacity_tokens: dict[tuple[int, int], int] = field(default_factory=dict)
     corrections: tuple[str, ...] = ()
+    transfers: tuple[TransferPoint, ...] = ()

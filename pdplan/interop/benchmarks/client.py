@@ -12,7 +12,15 @@ from pdplan.interop.benchmarks.document import Document, Entry
 from pdplan.interop.benchmarks.offered import arrival_rate, offered_load
 from pdplan.interop.benchmarks.reader import Select
 from pdplan.interop.benchmarks.select import choose
-from pdplan.interop.benchmarks.values import degree, need, need_count, optional, spread
+from pdplan.interop.benchmarks.values import (
+    compare_tpot,
+    degree,
+    mean_gap_s,
+    need,
+    need_count,
+    optional,
+    spread,
+)
 from pdplan.latency.measured import ServingRun
 
 
@@ -77,6 +85,9 @@ def run_of(entry: Entry, keys: Keys, corrections: list[str]) -> ServingRun:
             reported = {"TTFT": ttft.mean, "TPOT": tpot.mean}
             ttft, tpot, itl, e2e = recomputed(served, gaps, prefix, corrections)
             _compare(reported, {"TTFT": ttft.mean, "TPOT": tpot.mean}, prefix, corrections)
+    if not served:
+        gap = mean_gap_s(e2e.mean, ttft.mean, need(value, "total_output_tokens", where) / completed)
+        compare_tpot(tpot.mean, gap, prefix, corrections)
     in_flight = None if e2e.mean is None or not throughput else e2e.mean * throughput
     rate = arrival_rate(value.get("request_rate"), where)
     if value.get("ramp_up_strategy"):

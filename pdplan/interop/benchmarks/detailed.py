@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pdplan.errors import InputError
 from pdplan.interop.benchmarks.document import Entry
-from pdplan.interop.benchmarks.values import finite, spread_of, tpot_of
+from pdplan.interop.benchmarks.values import counted, finite, spread_of, tpot_of
 from pdplan.latency.measured import ServedRequest, Spread
 
 _ARRAYS: Final = ("input_lens", "output_lens", "ttfts", "itls")
@@ -64,12 +64,12 @@ def requests_of(entry: Entry, corrections: list[str]) -> tuple[tuple[ServedReque
         gaps += times
     if unstreamed:
         corrections.append(
-            f"{entry.prefix}{unstreamed} answers did not stream (no first-token time): left out."
+            f"{entry.prefix}{counted(unstreamed, 'answer')} did not stream (no first-token time): left out."
         )
     if chunked:
         corrections.append(
-            f"{entry.prefix}{chunked} answers came with several tokens in one piece: ITL counts pieces, so it "
-            "is left out; TPOT counts tokens."
+            f"{entry.prefix}{counted(chunked, 'answer')} came with several tokens in one piece: "
+            "ITL counts pieces, so it is left out; TPOT counts tokens."
         )
         gaps = []
     return tuple(served), gaps
@@ -79,10 +79,12 @@ def recomputed(
     served: tuple[ServedRequest, ...], gaps: list[float], prefix: str, corrections: list[str]
 ) -> tuple[Spread, Spread, Spread, Spread]:
     """Return TTFT, TPOT, ITL and e2e from the requests themselves, and say so."""
-    corrections.append(f"{prefix}Means and percentiles recomputed from its {len(served)} requests.")
+    corrections.append(
+        f"{prefix}Means and percentiles recomputed from its {counted(len(served), 'request')}."
+    )
     single = sum(r.output_tokens == 1 for r in served)
     if single:
-        corrections.append(f"{prefix}{single} requests with one output token have no TPOT.")
+        corrections.append(f"{prefix}{counted(single, 'request')} with one output token: no TPOT.")
     return (
         spread_of(r.ttft_s for r in served),
         tpot_of(served),

@@ -7,7 +7,7 @@ import math
 from typing import Any, Final
 
 from pdplan.errors import InputError
-from pdplan.interop.benchmarks.values import finite
+from pdplan.interop.benchmarks.values import counted, finite
 
 _HELD: Final = 0.9
 
@@ -68,8 +68,8 @@ def offered_load(
     if rate is None:
         if requests < cap:
             corrections.append(
-                f"{prefix}{requests} requests under a concurrency of {cap:g}: all were sent at once, so the "
-                "concurrency was never held."
+                f"{prefix}{counted(requests, 'request')} under a concurrency of {cap:g}: all were sent "
+                "at once, so the concurrency was never held."
             )
         return None, cap
     held = in_flight is not None and in_flight >= _HELD * cap

@@ -6,14 +6,51 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from pdplan.errors import InputError
-from pdplan.interop.benchmarks import dynamo, step_table, vllm
+from pdplan.interop.benchmarks import (
+    aiperf,
+    aiperf_csv,
+    aiperf_records,
+    dynamo,
+    genai_perf,
+    guidellm,
+    inference_perf,
+    inferencex,
+    llmperf,
+    llmperf_responses,
+    llmservingsim_records,
+    request_table,
+    run_table,
+    sglang,
+    splitwise,
+    step_table,
+    transfer_table,
+    vllm,
+)
 from pdplan.interop.benchmarks.document import Document, open_document
 from pdplan.interop.benchmarks.reader import Reader, Select
 from pdplan.latency.measured import Measurements
 
-READERS: Final[tuple[Reader, ...]] = tuple(
-    sorted((module.READER for module in (dynamo, step_table, vllm)), key=lambda r: r.name.lower())
+_TOOLS: Final = (
+    aiperf,
+    aiperf_csv,
+    aiperf_records,
+    dynamo,
+    genai_perf,
+    guidellm,
+    inference_perf,
+    inferencex,
+    llmperf,
+    llmperf_responses,
+    llmservingsim_records,
+    request_table,
+    run_table,
+    sglang,
+    splitwise,
+    step_table,
+    transfer_table,
+    vllm,
 )
+READERS: Final[tuple[Reader, ...]] = tuple(sorted((m.READER for m in _TOOLS), key=lambda r: r.name.lower()))
 
 
 def understood() -> str:

@@ -150,3 +150,23 @@ def mean_gap_s(e2e_s: float | None, ttft_s: float | None, output_tokens: float) 
     if e2e_s is None or ttft_s is None or output_tokens <= 1 or e2e_s < ttft_s:
         return None
     return (e2e_s - ttft_s) / (output_tokens - 1)
+
+
+def compare_tpot(reported_s: float | None, gap_s: float | None, prefix: str, corrections: list[str]) -> None:
+    """Say where the reported mean TPOT is more than 25% off the one from mean e2e, TTFT and tokens."""
+    if reported_s and gap_s and abs(reported_s / gap_s - 1) > 0.25:
+        corrections.append(
+            f"{prefix}Mean TPOT is {reported_s * 1e3:.4g} ms, but mean e2e, TTFT and tokens give "
+            f"{gap_s * 1e3:.4g} ms: kept as reported; answers of mixed length explain some of it."
+        )
+
+
+def counted(number: float, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "request"), counted(3, "request")
+    ('1 request', '3 requests')
+    """
+    return f"{number:g} {noun}" + ("" if number == 1 else "s")
