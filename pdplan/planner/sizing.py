@@ -19,7 +19,7 @@ from pdplan.planner.problem import assemble
 from pdplan.planner.result import Colocated, Fleet
 from pdplan.planner.search import Candidate, Search
 from pdplan.planner.verdict import ClassVerdict
-from pdplan.planner.verdicts import Settling, class_verdict, split_problem
+from pdplan.planner.verdicts import Settling, class_verdict, settled_verdicts, split_problem
 from pdplan.spec.scenario import FixedPool, Scenario
 from pdplan.symbolic import Derivation
 
@@ -96,7 +96,7 @@ def verified(sized: Plan, *, requests: int | None = None, seed: int = 0) -> Plan
             fleet = sized.fleet if settled.best is basis.best else judge(settled.fleet)
             colocated = settle.colocated(problem, colocated, fleet.cost.usd_per_hour)
         else:
-            verdicts = tuple(split_problem(problem, settle))
+            verdicts = settled_verdicts(verdicts, settle)
     if settled.best is not basis.best:
         again = _answer(basis.search, settled.best, colocated, verdicts if len(verdicts) > 1 else None)
         sized = replace(again, benchmark=sized.benchmark, stated=sized.stated)
@@ -125,7 +125,7 @@ def _answer(
     if len(problem.traffic) == 1:
         verdicts = (class_verdict(problem, chosen, fleet, colocated, need),)
     elif verdicts is None:
-        verdicts = tuple(split_problem(problem))
+        verdicts = split_problem(problem)
     return Plan(
         scenario=problem.scenario,
         fleet=fleet,

@@ -12,6 +12,7 @@ from pdplan.latency.model import LatencyModel
 from pdplan.latency.validity import validity_notes
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.problem import Array, Problem
+from pdplan.serving.approximate_wait import ApproximateWait
 from pdplan.serving.decode import StationaryBatch
 from pdplan.serving.decode_step import ModelStep
 from pdplan.serving.delays import Constant, Delay, Discrete
@@ -132,7 +133,13 @@ class DecodeSide:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the reader must know of this pool."""
-        return self.law.notes
+        context = self.problem.decode_work.mean_context
+        beyond = validity_notes(
+            self.option.latency,
+            mean_context_tokens=context,
+            context_sum_tokens=context * max(self.law.mean_batch, 1.0),
+        )
+        return (*self.law.notes, *beyond)
 
     @property
     def admission(self) -> Any:
@@ -320,30 +327,3 @@ class LinkSide:
         if queue.mean_wait_s < NEGLIGIBLE_WAIT * mix.mean(prefill):
             return Constant(within + queue.mean_wait_s, Trust.APPROXIMATE)
         return ApproximateWait(queue, within)
-
-
-@dataclass(frozen=True, slots=True)
-class ApproximateWait:
-    """A waiting law used where its arrivals are only roughly Poisson, after a fixed wait."""
-
-    law: Any
-    before_s: float
-
-    @property
-    def mean_s(self) -> float:
-        """Mean wait [s]."""
-        return self.before_s + float(self.law.mean_wait_s)
-
-    @property
-    def trust(self) -> Trust:
-        """Approximate: prefill instances send at intervals of their own."""
-        return Trust.APPROXIMATE
-
-    def sf(self, t: Any) -> Any:
-        """P(wait > t)."""
-        later = np.asarray(t, dtype=float) - self.before_s
-        return np.where(later < 0, 1.0, self.law.wait_sf(np.maximum(later, 0.0)))
-
-    def high_s(self, tail: float) -> float:
-        """Return the (1 - tail)-quantile [s]."""
-        return self.before_s + float(self.law.wait_quantile_s(1.0 - tail))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.result import Colocated, Fleet, Need
 from pdplan.serving.economics import Verdict
 
@@ -47,7 +48,10 @@ class Ledger:
 
 @dataclass(frozen=True, eq=False)
 class ClassVerdict:
-    """Split this class or keep it colocated; truthy iff it should be split."""
+    """Split this class or keep it colocated; truthy iff it should be split.
+
+    ``basis`` is the split fleet that was judged.
+    """
 
     name: str
     reason: Reason
@@ -56,6 +60,7 @@ class ClassVerdict:
     fleet: Fleet | None
     colocated: Colocated
     need: Need | None
+    basis: Disaggregated | None = field(default=None, repr=False)
 
     def __bool__(self) -> bool:
         """Truthy iff splitting wins."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,8 +72,8 @@ def split(
     >>> [v.name for v in split(builtin_scenario(), verify=False).verdicts]
     ['chat']
     """
-    settle = Settling(requests, seed) if verify else None
-    return SplitReport(scenario, tuple(split_problem(assemble(scenario), settle)))
+    verdicts = split_problem(assemble(scenario))
+    return SplitReport(scenario, settled_verdicts(verdicts, Settling(requests, seed)) if verify else verdicts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,26 +92,35 @@ class Settling:
         return settle_colocated(problem, colocated, split_usd_per_hour, requests=number, seed=self.seed)
 
 
-def split_problem(problem: Problem, settle: Settling | None = None) -> list[ClassVerdict]:
-    """Return the verdict of every class alone."""
-    verdicts = []
-    for index in range(len(problem.traffic)):
-        alone = problem.only(index)
-        search = Search(alone)
-        colocated = size_colocated(alone)
-        try:
-            best = search.best()
-        except InfeasibleError:
-            verdicts.append(class_verdict(alone, None, None, colocated, None))
-            continue
-        chosen = search.evaluator.fleet(best.prefill, best.prefill_count, best.decode, best.decode_count)
-        fleet, need = judge(chosen), fractional_need(search, best, chosen)
-        verdict = class_verdict(alone, chosen, fleet, colocated, need)
-        if settle is not None and verdict.reason == "undetermined":
-            narrowed = settle.colocated(alone, colocated, fleet.cost.usd_per_hour)
-            verdict = class_verdict(alone, chosen, fleet, narrowed, need)
-        verdicts.append(verdict)
-    return verdicts
+def split_problem(problem: Problem) -> tuple[ClassVerdict, ...]:
+    """Return the verdict of every class alone, by formulas."""
+    return tuple(_alone(problem.only(index)) for index in range(len(problem.traffic)))
+
+
+def _alone(problem: Problem) -> ClassVerdict:
+    search = Search(problem)
+    colocated = size_colocated(problem)
+    try:
+        best = search.best()
+    except InfeasibleError:
+        return class_verdict(problem, None, None, colocated, None)
+    chosen = search.evaluator.fleet(best.prefill, best.prefill_count, best.decode, best.decode_count)
+    return class_verdict(problem, chosen, judge(chosen), colocated, fractional_need(search, best, chosen))
+
+
+def settled_verdicts(verdicts: Sequence[ClassVerdict], settle: Settling) -> tuple[ClassVerdict, ...]:
+    """Settle the undetermined ones by simulating colocated fleets inside their brackets."""
+    return tuple(v if v.reason != "undetermined" else _settled(v, settle) for v in verdicts)
+
+
+def _settled(verdict: ClassVerdict, settle: Settling) -> ClassVerdict:
+    chosen, fleet = verdict.basis, verdict.fleet
+    if chosen is None or fleet is None:
+        return verdict
+    narrowed = settle.colocated(chosen.problem, verdict.colocated, fleet.cost.usd_per_hour)
+    if narrowed is verdict.colocated:
+        return verdict
+    return class_verdict(chosen.problem, chosen, fleet, narrowed, verdict.need)
 
 
 def class_verdict(
@@ -123,7 +133,7 @@ def class_verdict(
     """Decide for a problem of one class."""
     ledger = None if chosen is None else ledger_of(chosen, colocated)
     reason, why = decide(fleet, colocated, ledger, need)
-    return ClassVerdict(problem.traffic[0].name, reason, why, ledger, fleet, colocated, need)
+    return ClassVerdict(problem.traffic[0].name, reason, why, ledger, fleet, colocated, need, chosen)
 
 
 def ledger_of(fleet: Disaggregated, colocated: Colocated) -> Ledger:

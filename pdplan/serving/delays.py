@@ -152,6 +152,14 @@ class Discrete:
         return float(self.values_s[-1])
 
 
+def wait_high_s(law: Any, tail: float) -> float:
+    """Time that a wait exceeds with probability at most ``tail`` [s]: Lundberg's bound, or the quantile."""
+    decay = getattr(law, "decay_per_s", None)
+    if decay is not None:
+        return math.log(1.0 / tail) / float(decay)
+    return float(law.wait_quantile_s(np.array([0.5, 1.0 - tail]))[1])
+
+
 @dataclass(frozen=True, slots=True)
 class WaitDelay:
     """The wait of a queueing law, seen as a delay."""
@@ -174,11 +182,8 @@ class WaitDelay:
         return np.asarray(self.law.wait_sf(np.asarray(t, dtype=float)), dtype=float)
 
     def high_s(self, tail: float) -> float:
-        """Return a time exceeded with probability at most ``tail`` [s]: Lundberg's bound, or the quantile."""
-        decay = getattr(self.law, "decay_per_s", None)
-        if decay is not None:
-            return math.log(1.0 / tail) / float(decay)
-        return float(self.law.wait_quantile_s(np.array([0.5, 1.0 - tail]))[1])
+        """Return a time exceeded with probability at most ``tail`` [s]."""
+        return wait_high_s(self.law, tail)
 
     def lattice(self, step_s: float, points: int) -> LatticeLaw | None:
         """Return the law on this lattice if it can be computed there directly."""
