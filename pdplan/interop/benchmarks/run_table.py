@@ -3,9 +3,9 @@
 Columns: ``prompt_tokens`` (or ``isl``) and ``output_tokens`` (or ``osl``), the means [tok]; ``request_rate``
 (or ``rate``) [1/s], or ``concurrency``; ``ttft``, ``tpot``, ``itl``, ``e2e`` with ``_mean``, ``_p50``,
 ``_p90``, ``_p95``, ``_p99`` and the unit, as in ``ttft_mean_ms`` or ``tpot_p99_s``; and as they are known
-``requests`` (or ``n_requests``), ``throughput`` (or ``req_throughput``) [1/s], ``tp`` (or ``tp_p``,
-``tp_d``), ``prefill_instances`` (or ``P``), ``decode_instances`` (or ``D``), ``label``, ``source``, ``model``,
-``accelerator``, ``engine``. A column ``ttft_usable`` of 0 leaves TTFT out.
+``requests`` (or ``n_requests``), ``throughput`` (or ``req_throughput``) [1/s], ``tp`` (or ``tp_p`` and
+``tp_d``), ``prefill_instances`` (or ``P``), ``decode_instances`` (or ``D``), ``label``, ``source``,
+``model``, ``accelerator``, ``engine``. A column ``ttft_usable`` of 0 leaves TTFT out.
 """
 
 from __future__ import annotations
