@@ -11,6 +11,7 @@ import typer
 
 from pdplan._version import __version__
 from pdplan.cli.options import JsonOption, NoVerifyOption, RequestsOption, ScenarioArg, SeedOption, SetOption
+from pdplan.cli.profile_app import profile_app
 from pdplan.errors import EXIT_BUG, PdplanError
 
 #: click's ClickException, of whichever click this typer carries: BadParameter < UsageError < ClickException.
@@ -31,6 +32,7 @@ catalog_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(catalog_app, name="catalog")
+app.add_typer(profile_app, name="profile")
 
 
 def _version(value: bool) -> None:
@@ -213,6 +215,75 @@ def explain(
     face.run(quantity, scenario, as_json=json, overrides=tuple(set_ or ()))
 
 
+@app.command()
+def export(
+    scenario: ScenarioArg = None,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="TARGET",
+            help="dynamo, llm-d, vllm, sglang or llmservingsim.",
+            show_default=False,
+        ),
+    ] = "",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="File, or folder for several. Default: the terminal.",
+            show_default=False,
+        ),
+    ] = None,
+    colocated: Annotated[
+        bool | None,
+        typer.Option(
+            "--colocated/--split",
+            help="Which fleet to write. Default: as the verdicts say.",
+            show_default=False,
+        ),
+    ] = None,
+    model_id: Annotated[
+        str | None,
+        typer.Option(
+            "--model-id",
+            metavar="ID",
+            help="Hugging Face id or path of a checkpoint in the planned dtype. Default: the catalog's.",
+            show_default=False,
+        ),
+    ] = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option("--namespace", metavar="NAME", help="Kubernetes namespace.", show_default=False),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over files that exist.")] = False,
+    json: JsonOption = False,
+    set_: SetOption = None,
+    no_verify: NoVerifyOption = False,
+    requests: RequestsOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Write the deployment that the plan describes: manifests or commands to start it."""
+    import pdplan.cli.export as face
+
+    face.run(
+        scenario,
+        to=to,
+        output=output,
+        colocated=colocated,
+        model_id=model_id,
+        namespace=namespace,
+        force=force,
+        as_json=json,
+        overrides=tuple(set_ or ()),
+        verify=not no_verify,
+        requests=requests,
+        seed=seed,
+    )
+
+
 @catalog_app.command("ls")
 def catalog_ls(
     kind: Annotated[
@@ -236,6 +307,77 @@ def catalog_show(
     import pdplan.cli.catalog as face
 
     face.show(name, as_json=json)
+
+
+@app.command()
+def observe(
+    prometheus: Annotated[
+        str, typer.Option("--prometheus", metavar="URL", help="The Prometheus server.", show_default=False)
+    ],
+    window: Annotated[
+        str, typer.Option("--window", metavar="TIME", help="How far back to look, e.g. 1h, 30 min.")
+    ] = "1h",
+    scenario: Annotated[
+        str | None,
+        typer.Option(
+            "--scenario",
+            metavar="FILE",
+            help="Compare with the plan of this scenario.",
+            show_default=False,
+        ),
+    ] = None,
+    set_: SetOption = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write the workload (YAML).", show_default=False),
+    ] = None,
+    report: Annotated[
+        str | None,
+        typer.Option(
+            "--report", metavar="FILE", help="Write the comparison with the plan (JSON).", show_default=False
+        ),
+    ] = None,
+    engine: Annotated[str, typer.Option("--engine", help="vllm, sglang or auto.")] = "auto",
+    selector: Annotated[
+        str,
+        typer.Option(
+            "--selector",
+            metavar="LABELS",
+            help='Which series, e.g. \'model_name="x",namespace="y"\'.',
+            show_default=False,
+        ),
+    ] = "",
+    token_file: Annotated[
+        str | None,
+        typer.Option(
+            "--token-file", metavar="FILE", help="A bearer token for the server.", show_default=False
+        ),
+    ] = None,
+    timeout: Annotated[
+        str, typer.Option("--timeout", metavar="TIME", help="Longest wait for an answer.")
+    ] = "30 s",
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit with 1 if anything is not as planned.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Read live metrics of vLLM or SGLang: the workload that comes, and how far it is from the plan."""
+    import pdplan.cli.observe as face
+
+    face.run(
+        prometheus,
+        window=window,
+        scenario=scenario,
+        overrides=tuple(set_ or ()),
+        output=output,
+        report=report,
+        engine=engine,
+        selector=selector,
+        token_file=token_file,
+        timeout=timeout,
+        check=check,
+        as_json=json,
+    )
 
 
 @app.command()
