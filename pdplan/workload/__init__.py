@@ -18,6 +18,12 @@ if TYPE_CHECKING:
         PoissonArrivals,
         TraceArrivals,
     )
+    from pdplan.workload.described import (
+        ArrivalStatistics,
+        LengthStatistics,
+        ReuseStatistics,
+        TraceStatistics,
+    )
     from pdplan.workload.generate import Requests, generate_requests
     from pdplan.workload.joint import JointLengths, joint_from_pairs, joint_lengths
     from pdplan.workload.law import LengthLaw
@@ -27,18 +33,12 @@ if TYPE_CHECKING:
     from pdplan.workload.peaks import PlannedRate, rate_for, window_rates
     from pdplan.workload.percentiles import percentile_law
     from pdplan.workload.prefix import PrefixReuse, prefix_reuse
-    from pdplan.workload.statistics import (
-        ArrivalStatistics,
-        LengthStatistics,
-        TraceStatistics,
-        arrival_statistics,
-        describe_trace,
-        length_statistics,
-    )
+    from pdplan.workload.reading import read_trace
+    from pdplan.workload.statistics import arrival_statistics, describe_trace, length_statistics
     from pdplan.workload.strata import Atoms, law_atoms
     from pdplan.workload.table_law import TableLaw, constant_law, quantile_table_law, sample_law, uniform_law
     from pdplan.workload.ticks import Clock, detect_tick, spread_ticks
-    from pdplan.workload.traces import Trace, read_trace
+    from pdplan.workload.traces import Trace
     from pdplan.workload.workload import Workload
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "PoissonArrivals",
     "PrefixReuse",
     "Requests",
+    "ReuseStatistics",
     "TableLaw",
     "Trace",
     "TraceArrivals",
@@ -88,24 +89,25 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "ArrivalProcess": "pdplan.workload.arrivals",
-        "ArrivalStatistics": "pdplan.workload.statistics",
+        "ArrivalStatistics": "pdplan.workload.described",
         "Atoms": "pdplan.workload.strata",
         "Clock": "pdplan.workload.ticks",
         "GammaArrivals": "pdplan.workload.arrivals",
         "GeometricLaw": "pdplan.workload.parametric",
         "JointLengths": "pdplan.workload.joint",
         "LengthLaw": "pdplan.workload.law",
-        "LengthStatistics": "pdplan.workload.statistics",
+        "LengthStatistics": "pdplan.workload.described",
         "LognormalLaw": "pdplan.workload.parametric",
         "ModulatedArrivals": "pdplan.workload.arrivals",
         "PlannedRate": "pdplan.workload.peaks",
         "PoissonArrivals": "pdplan.workload.arrivals",
         "PrefixReuse": "pdplan.workload.prefix",
         "Requests": "pdplan.workload.generate",
+        "ReuseStatistics": "pdplan.workload.described",
         "TableLaw": "pdplan.workload.table_law",
         "Trace": "pdplan.workload.traces",
         "TraceArrivals": "pdplan.workload.arrivals",
-        "TraceStatistics": "pdplan.workload.statistics",
+        "TraceStatistics": "pdplan.workload.described",
         "Workload": "pdplan.workload.workload",
         "arrival_statistics": "pdplan.workload.statistics",
         "constant_law": "pdplan.workload.table_law",
@@ -122,7 +124,7 @@ __getattr__, __dir__ = exports(
         "prefix_reuse": "pdplan.workload.prefix",
         "quantile_table_law": "pdplan.workload.table_law",
         "rate_for": "pdplan.workload.peaks",
-        "read_trace": "pdplan.workload.traces",
+        "read_trace": "pdplan.workload.reading",
         "sample_law": "pdplan.workload.table_law",
         "spread_ticks": "pdplan.workload.ticks",
         "uniform_law": "pdplan.workload.table_law",

@@ -9,7 +9,8 @@ from typing import Protocol, runtime_checkable
 from pdplan.checks import require_positive
 from pdplan.errors import InputError
 from pdplan.workload.law import Array
-from pdplan.workload.statistics import arrival_statistics, index_of_dispersion, window_counts
+from pdplan.workload.statistics import arrival_statistics
+from pdplan.workload.windows import index_of_dispersion, window_counts
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pdplan.errors import InputError
-from pdplan.workload.traces import read_trace
+from pdplan.workload.reading import read_trace
 from pdplan.workload.workload import Workload
 
 #: A line of a workload document: a key, or a comment before it. No trace starts like this.

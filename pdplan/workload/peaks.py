@@ -10,9 +10,9 @@ import numpy as np
 from pdplan.checks import require_fraction, require_positive
 from pdplan.errors import InputError
 from pdplan.workload.law import Array
-from pdplan.workload.statistics import window_counts
 from pdplan.workload.ticks import detect_tick, spread_ticks
 from pdplan.workload.traces import Trace
+from pdplan.workload.windows import window_counts
 
 _LEAST_TICKS: Final = 3  # counts over fewer ticks of the clock show how ticks were spread, not the traffic
 

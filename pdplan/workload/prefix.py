@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from pdplan.errors import InputError
+from pdplan.workload.hashes import BlockHashes, Ids
 from pdplan.workload.law import Array
+
+_COMPILE_FROM: Final = 3_000_000  # blocks from which compiled code saves more than compiling costs
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +46,7 @@ class PrefixReuse:
 
 
 def prefix_reuse(
-    hash_ids: Sequence[Sequence[int]],
+    hash_ids: BlockHashes | Sequence[Sequence[int]],
     prompt_tokens: Array,
     block_tokens: int,
     cache_blocks: int | None = None,
@@ -55,7 +59,7 @@ def prefix_reuse(
 
     Parameters
     ----------
-    hash_ids : sequence of sequences of int
+    hash_ids : BlockHashes or sequence of sequences of int
         Chained identities of the blocks of each prompt.
     prompt_tokens : array
         Prompt lengths [tok].
@@ -82,14 +86,41 @@ def prefix_reuse(
         raise InputError(
             f"a cache of {cache_blocks} blocks of {block_tokens} tokens: both must be at least 1"
         )
+    hashes = hash_ids if isinstance(hash_ids, BlockHashes) else BlockHashes.of(hash_ids)
+    _, first, block = np.unique(hashes.ids, return_index=True, return_inverse=True)
+    if cache_blocks is None or cache_blocks >= first.size:  # nothing ever has to leave
+        hits = _unlimited_hits(hashes, first, block)
+    elif hashes.ids.size < _COMPILE_FROM:
+        hits = _limited_hits(hashes, block, cache_blocks)
+    else:
+        from pdplan.workload.lru import lru_hits
+
+        hits = lru_hits(block, hashes.starts, first.size, cache_blocks)
+    return PrefixReuse(np.minimum(hits * float(block_tokens), prompt_tokens), prompt_tokens, cache_blocks)
+
+
+def _unlimited_hits(hashes: BlockHashes, first: Ids, block: Ids) -> Ids:
+    """Return the leading blocks of each prompt that an earlier prompt had."""
+    owner = np.searchsorted(hashes.starts, first, side="right") - 1  # the prompt that brought each block
+    mine = np.repeat(np.arange(len(hashes)), hashes.counts)
+    new = np.flatnonzero(owner[block] == mine)  # blocks that nobody had before
+    after = np.searchsorted(new, hashes.starts[:-1])
+    first_new = np.append(new, hashes.ids.size)[after]
+    hits: Ids = np.minimum(first_new, hashes.starts[1:]) - hashes.starts[:-1]
+    return hits
+
+
+def _limited_hits(hashes: BlockHashes, block: Ids, cache_blocks: int) -> Ids:
+    """Return the leading cached blocks of each prompt, with an ordered dictionary."""
     cache: OrderedDict[int, None] = OrderedDict()
-    hits = np.zeros(prompt_tokens.size)
-    for i, blocks in enumerate(hash_ids):
-        found = next((k for k, block in enumerate(blocks) if block not in cache), len(blocks))
-        hits[i] = found
-        for block in reversed(blocks):
-            cache[block] = None
-            cache.move_to_end(block)
-        while cache_blocks is not None and len(cache) > cache_blocks:
+    hits = np.zeros(len(hashes), np.int64)
+    starts = hashes.starts.tolist()
+    for i in range(len(hashes)):
+        blocks = block[starts[i] : starts[i + 1]].tolist()
+        hits[i] = next((k for k, b in enumerate(blocks) if b not in cache), len(blocks))
+        for b in reversed(blocks):
+            cache[b] = None
+            cache.move_to_end(b)
+        while len(cache) > cache_blocks:
             cache.popitem(last=False)
-    return PrefixReuse(np.minimum(hits * block_tokens, prompt_tokens), prompt_tokens, cache_blocks)
+    return hits

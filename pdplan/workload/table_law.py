@@ -165,10 +165,11 @@ def sample_law(samples: Any, what: str = "length") -> TableLaw:
     >>> law.mean, round(law.scv, 9), law.quantile(0.5), law.quantile(0.51)
     (25.0, 0.2, 20.0, 30.0)
     """
-    values = np.sort(np.asarray(samples, dtype=float).ravel())
-    if values.size == 0:
+    sample = np.asarray(samples, dtype=float).ravel()
+    if sample.size == 0:
         raise InputError(f"{what}: the sample is empty")
-    edges = np.arange(values.size + 1) / values.size
+    values, counts = np.unique(sample, return_counts=True)
+    edges = np.concatenate([[0], np.cumsum(counts)]) / sample.size
     try:
         return TableLaw(np.repeat(edges, 2)[1:-1], np.repeat(values, 2))
     except InputError as error:

@@ -12,6 +12,7 @@ from pdplan.workload.law import Array
 _LEAST_DUPLICATES: Final = 0.05  # fewer equal timestamps than this are chance, not a coarse clock
 _JITTER: Final = 0.02  # a gap this near to a whole number of ticks counts as one
 _ON_TICK: Final = 0.95  # share of gaps that must be whole numbers of ticks
+_MOST_GAPS: Final = 1 << 20  # one clock stamps the whole trace: its start shows the tick
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,13 @@ def detect_tick(arrival_s: Array) -> Clock:
     >>> detect_tick(np.cumsum([0.31, 0.27, 0.44, 0.12])).tick_s is None
     True
     """
-    gaps = np.diff(arrival_s)
+    moments = int(np.count_nonzero(arrival_s[1:] > arrival_s[:-1])) + 1
+    duplicates = 1.0 - moments / arrival_s.size if arrival_s.size else 0.0
+    if duplicates < _LEAST_DUPLICATES or moments < 3:
+        return Clock(None, duplicates)
+    gaps = np.diff(arrival_s[:_MOST_GAPS])
     positive = gaps[gaps > 0]
-    duplicates = float(1.0 - (positive.size + 1) / arrival_s.size) if arrival_s.size else 0.0
-    if duplicates < _LEAST_DUPLICATES or positive.size < 2:
+    if positive.size < 2:
         return Clock(None, duplicates)
     shortest = float(np.quantile(positive, 0.01))
     near = positive[positive < 20.5 * shortest]  # far gaps add up the error of the first guess
@@ -79,4 +83,8 @@ def spread_ticks(arrival_s: Array, tick_s: float | None, *, seed: int = 0) -> Ar
     if tick_s is None:
         return arrival_s
     random = np.random.Generator(np.random.Philox(seed))
-    return np.sort(arrival_s + tick_s * random.random(arrival_s.size))
+    spread: Array = random.random(arrival_s.size)
+    spread *= tick_s
+    spread += arrival_s
+    spread.sort()
+    return spread

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pdplan.errors import InputError, did_you_mean
+from pdplan.workload.described import ArrivalStatistics
+from pdplan.workload.histogram import TokenHistogram, pearson_of
 from pdplan.workload.joint import (
     OUTPUT_ATOMS,
     PROMPT_ATOMS,
@@ -16,7 +18,7 @@ from pdplan.workload.joint import (
 )
 from pdplan.workload.law import LengthLaw
 from pdplan.workload.lengths import length_law
-from pdplan.workload.statistics import ArrivalStatistics, describe_trace
+from pdplan.workload.statistics import arrival_statistics, trace_reuse
 from pdplan.workload.table_law import sample_law
 from pdplan.workload.traces import Trace
 
@@ -44,6 +46,8 @@ _ARRIVAL_KEYS = (
     "index_of_dispersion",
     "tick_s",
     "duplicate_share",
+    "rate_quantiles",
+    "windows",
 )
 
 
@@ -132,14 +136,15 @@ class Workload:
     @classmethod
     def from_trace(cls, trace: Trace) -> Workload:
         """Return the workload of a trace: its own lengths, pairs, arrivals and prefix reuse."""
-        measured = describe_trace(trace)
+        reuse = trace_reuse(trace)
+        means = [TokenHistogram.of(t).mean for t in (trace.prompt_tokens, trace.output_tokens)]
         return cls(
             trace.source,
             sample_law(trace.prompt_tokens, "prompt_tokens"),
             sample_law(trace.output_tokens, "output_tokens"),
-            measured.correlation,
-            measured.prefix_hit or 0.0,
-            measured.arrivals,
+            pearson_of(trace.prompt_tokens, trace.output_tokens, means[0], means[1]),
+            reuse[0].hit if reuse else 0.0,
+            arrival_statistics(trace.arrival_s) if trace.has_times else None,
             f"{trace.source} ({trace.format}, {len(trace)} requests)",
             trace,
         )
@@ -179,6 +184,8 @@ def _arrivals(given: Mapping[str, Any], name: str) -> ArrivalStatistics:
             {float(w): float(x) for w, x in given.get("index_of_dispersion", {}).items()},
             None if tick is None else float(tick),
             float(given.get("duplicate_share", 0.0)),
+            {float(p) / 100: float(x) for p, x in given.get("rate_quantiles", {}).items()},
+            int(given.get("windows", 0)),
         )
     except KeyError as error:
         raise InputError(f"{where}: {error.args[0]} is missing") from None

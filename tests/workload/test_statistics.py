@@ -18,7 +18,7 @@ from pdplan.workload import (
     spread_ticks,
 )
 from pdplan.workload.generate import arrival_times, streams
-from pdplan.workload.statistics import index_of_dispersion, local_scv, window_counts
+from pdplan.workload.windows import index_of_dispersion, local_scv, window_counts
 
 
 def poisson(rate: float, n: int, seed: int = 0) -> np.ndarray:
