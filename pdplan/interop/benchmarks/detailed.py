@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from pdplan.errors import InputError
@@ -103,6 +104,8 @@ def _seconds(raw: Any, what: str) -> float:
 def _gaps(raw: Any, place: str) -> list[float]:
     if not isinstance(raw, list):
         raise InputError(f"{place}: itls is not a list of gaps")
+    if set(map(type, raw)) <= {float, int} and min(raw, default=0) >= 0 and math.isfinite(sum(raw)):
+        return raw  # the usual case in one sweep: long runs hold millions of gaps
     return [_seconds(gap, f"{place}: a gap in itls") for gap in raw]
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pdplan.errors import InputError
 from pdplan.interop.benchmarks.values import counted, finite
 
-_HELD: Final = 0.9
+_NEAR: Final = 0.1
 
 
 def arrival_rate(raw: Any, where: str) -> float | None:
@@ -51,8 +51,8 @@ def offered_load(
 ) -> tuple[float | None, float | None]:
     """Return (request rate, concurrency), one of them None, of a run with a rate and a cap on concurrency.
 
-    With both, the cap made the load where the requests in flight (throughput x mean e2e, Little's law) reach
-    0.9 of it; otherwise the rate did.
+    With both, the cap made the load where the requests in flight (throughput x mean e2e, Little's law) come
+    within a tenth of it. Fewer mean that the rate did; more, that the cap was not in force.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def offered_load(
                 "at once, so the concurrency was never held."
             )
         return None, cap
-    held = in_flight is not None and in_flight >= _HELD * cap
+    held = in_flight is not None and abs(in_flight / cap - 1) <= _NEAR
     said = "" if in_flight is None else f" ({in_flight:.3g} in flight on average)"
     corrections.append(
         f"{prefix}A rate of {rate:g}/s under a limit of {cap:g} requests in flight{said}: taken as "

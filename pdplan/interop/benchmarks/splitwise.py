@@ -15,6 +15,7 @@ from pdplan.interop.benchmarks.document import Document
 from pdplan.interop.benchmarks.reader import Reader, Select
 from pdplan.interop.benchmarks.select import choose
 from pdplan.interop.benchmarks.table import Record, last_line_open, records
+from pdplan.interop.benchmarks.values import counted
 from pdplan.latency.measured import DecodePoint, Measurements, PrefillPoint
 
 _NAME: Final = "Splitwise table"
@@ -49,7 +50,7 @@ def read(document: Document, select: Select) -> Measurements:
             decode[tp, batch, prompt + output / 2].append(row.need("token_time", least=1e-6) * 1e-3)
     corrections = [
         "Times converted from ms to s; the median of repeats is taken.",
-        f"Prefill times of {several} rows with more than one request left out: they did not run as one step.",
+        f"Prefill times of {counted(several, 'row')} with several requests left out: not one step.",
         "Context of a decode step taken as the prompt and half of the output.",
         *last_line_open(document),
     ]

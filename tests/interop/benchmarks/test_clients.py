@@ -161,7 +161,9 @@ def test_impossible_statistics_are_left_out_and_said(value: Any) -> None:
 
 
 def test_percentiles_of_the_command_line() -> None:
-    assert read({**VLLM, "p50_ttft_ms": 91.0, "p90_ttft_ms": 150.0}).runs[0].ttft == Spread(0.1, 0.091, 0.15, p99=0.2)
+    assert read({**VLLM, "p50_ttft_ms": 91.0, "p90_ttft_ms": 150.0}).runs[0].ttft == Spread(
+        0.1, 0.091, 0.15, p99=0.2
+    )
 
 
 def test_degree_of_parallelism_from_metadata() -> None:
@@ -216,10 +218,12 @@ def test_a_rate_under_a_limit() -> None:
     # 2/s x 3 s = 6 in flight, of 64: the rate made the load; 60 of 64: the limit did
     assert offered_load(2.0, 64, 6.0, 100, "", said) == (2.0, None)
     assert offered_load(20.0, 64, 60.0, 100, "", said) == (None, 64)
+    assert offered_load(2.0, 1, 5.0, 100, "", said) == (2.0, None)  # five at once under a limit of one
     assert "open benchmark at that rate" in said[0]
     assert "held concurrency" in said[1]
+    assert "open benchmark at that rate" in said[2]
     assert offered_load(None, None, None, 100, "", said) == (None, None)
-    assert "no steady load" in said[2]
+    assert "no steady load" in said[3]
 
 
 @pytest.mark.parametrize("raw", ["inf", "Infinity", float("inf"), None, "trace"])

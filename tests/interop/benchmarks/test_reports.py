@@ -1,4 +1,4 @@
-"""AIPerf, genai-perf, GuideLLM, inference-perf, LLMPerf and LLMServingSim's records, on small files typed here."""
+"""AIPerf, genai-perf, GuideLLM, inference-perf, LLMPerf, LLMServingSim's records: small files typed here."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ def test_llmperf_responses() -> None:
     (run,) = read([failed, one]).runs
     assert (run.served, run.failed) == ((ServedRequest(None, 1000, 101, 0.1, 2.1),), 1)
     assert run.tpot.p99 == pytest.approx(0.02)
-    with pytest.raises(InputError, match="item 1: the first token came at 3 s, after the last at 2.1 s"):
+    with pytest.raises(InputError, match=r"item 1: the first token came at 3 s, after the last at 2\.1 s"):
         read([{**one, "ttft_s": 3.0}])
 
 

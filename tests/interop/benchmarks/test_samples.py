@@ -175,7 +175,11 @@ def test_dynamo() -> None:
     folder = DATA / "profiles" / "dynamo_H200_TP1P_TP1D"
     prefill = read_measurements(folder / "selected_prefill_interpolation" / "raw_data.npz").prefill
     assert len(prefill) == 17
-    assert (prefill[0].prompt_tokens, prefill[0].seconds, prefill[0].tp) == (100, pytest.approx(0.019525209), 1)
+    assert (prefill[0].prompt_tokens, prefill[0].seconds, prefill[0].tp) == (
+        100,
+        pytest.approx(0.019525209),
+        1,
+    )
     found = read_measurements(folder / "selected_decode_interpolation" / "raw_data.npz")
     assert len(found.decode) == 41
     assert found.kv_capacity_tokens == {(1, 1): 945029}
@@ -216,7 +220,9 @@ def test_splitwise_equals_the_table_made_from_it(model: str, accelerator: str, r
 
 def test_plain_tables() -> None:
     folder = DATA / "measured"
-    with pytest.raises(InputError, match="7 systems: choose one with select: .*model=Qwen3-8B, accelerator=H800"):
+    with pytest.raises(
+        InputError, match=r"7 systems: choose one with select: .*model=Qwen3-8B, accelerator=H800"
+    ):
         read_measurements(folder / "measured_prefill.csv")
     mooncake = read_measurements(folder / "measured_prefill.csv", {"model": "Qwen3-8B"})
     assert (len(mooncake.prefill), mooncake.prefill[0].tp, mooncake.prefill[0].repeats) == (9, 8, 50)
@@ -242,7 +248,9 @@ def test_distserve_requests() -> None:
 
 
 def test_llmservingsim_records() -> None:
-    found = read_measurements(DATA / "measured" / "llmservingsim_vllm" / "RTXPRO6000_Llama-3.1-8B.requests.jsonl")
+    found = read_measurements(
+        DATA / "measured" / "llmservingsim_vllm" / "RTXPRO6000_Llama-3.1-8B.requests.jsonl"
+    )
     (run,) = found.runs
     assert run.requests == 300
     first = run.served[0]
