@@ -32,7 +32,10 @@ def defaults_used(problem: Problem) -> tuple[tuple[str, str], ...]:
         "max_batch_tokens" in sc.prefill.model_fields_set,
     )
     note("decode.max_batch", sc.decode.max_batch, "max_batch" in sc.decode.model_fields_set)
-    note("decode.step_factor", sc.decode.step_factor, "step_factor" in sc.decode.model_fields_set)
+    if problem.step_factor_from:
+        note("decode.step_factor", f"{sc.decode.step_factor} (measured: {problem.step_factor_from})", False)
+    else:
+        note("decode.step_factor", sc.decode.step_factor, "step_factor" in sc.decode.model_fields_set)
     note("colocated.chunk_tokens", sc.colocated.chunk_tokens, "chunk_tokens" in sc.colocated.model_fields_set)
     note("first_token_from", sc.first_token_from, "first_token_from" in written)
     note("overlap", units.show(sc.overlap, "fraction"), "overlap" in written)

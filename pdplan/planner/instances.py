@@ -231,6 +231,21 @@ class _LatencySource:
         )
 
 
+def with_measured_step_factor(scenario: Scenario) -> tuple[Scenario, str]:
+    """Return the scenario with the step factor that its profile measured, and the profile's name.
+
+    Where the scenario writes ``decode.step_factor`` itself, or no profile measured one, it stays as it is.
+    """
+    name = scenario.latency
+    if not isinstance(name, str) or name == "roofline" or "step_factor" in scenario.decode.model_fields_set:
+        return scenario, ""
+    profile = _load_profile(scenario, name)
+    if profile.step_factor is None:
+        return scenario, ""
+    decode = scenario.decode.model_copy(update={"step_factor": profile.step_factor})
+    return scenario.model_copy(update={"decode": decode}), profile.name
+
+
 def _load_profile(scenario: Scenario, name: str) -> LatencyProfile:
     """Read a profile by catalog name, or from a file beside the scenario."""
     from pdplan.latency.profile import LatencyProfile, load_profile

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from pdplan.errors import InputError, ScenarioError
 from pdplan.latency.parameters import kv_bytes
-from pdplan.planner.instances import InstanceOption, RejectedOption, Role, instance_options
+from pdplan.planner.instances import (
+    InstanceOption,
+    RejectedOption,
+    Role,
+    instance_options,
+    with_measured_step_factor,
+)
 from pdplan.planner.traffic import ClassTraffic, assemble_traffic
 from pdplan.serving.decode_work import DecodeWork
 from pdplan.serving.demand import ClassDemand, pooled
@@ -32,6 +38,7 @@ class Problem:
     model: ModelSpec
     link: Link
     traffic: tuple[ClassTraffic, ...]
+    step_factor_from: str = ""  #: the profile that measured ``scenario.decode.step_factor``, if one did
 
     @cached_property
     def demands(self) -> tuple[ClassDemand, ...]:
@@ -82,7 +89,7 @@ class Problem:
 
     def only(self, index: int) -> Problem:
         """Return the problem with one of its classes alone."""
-        return Problem(self.scenario, self.model, self.link, (self.traffic[index],))
+        return replace(self, traffic=(self.traffic[index],))
 
 
 def assemble(scenario: Scenario) -> Problem:
@@ -102,11 +109,12 @@ def assemble(scenario: Scenario) -> Problem:
         field = "accelerator"
         traffic = assemble_traffic(scenario)
         _check_accelerators(scenario)
+        scenario, measured = with_measured_step_factor(scenario)
     except ScenarioError:
         raise
     except InputError as error:
         raise ScenarioError(f"{origin.at((field,))}: {field}: {error}") from None
-    return Problem(scenario, model, link, traffic)
+    return Problem(scenario, model, link, traffic, measured)
 
 
 def _check_accelerators(scenario: Scenario) -> None:

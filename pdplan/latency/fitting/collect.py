@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from pdplan.errors import InputError
 from pdplan.latency.fitting.runs import points_from_runs
@@ -77,9 +78,11 @@ def gather(
             runs.setdefault(key, []).append(r)
         capacity |= m.kv_capacity_tokens
     from_runs, notes = _fill_from_runs(prefill, decode, runs)
+    names = short_names([m.source for m in measurements])
     unsaid = sum(r.tp is None for m in measurements for r in m.runs)
     if unsaid and tp is None:
-        notes.append(f"{unsaid} runs do not say their TP: taken as 1 (--tp says otherwise)")
+        runs_do = "1 run does" if unsaid == 1 else f"{unsaid} runs do"
+        notes.append(f"{runs_do} not say TP: taken as 1 (--tp says otherwise)")
     return Gathered(
         {k: tuple(v) for k, v in prefill.items()},
         {k: tuple(v) for k, v in decode.items()},
@@ -89,10 +92,30 @@ def gather(
         _one("model", [m.model for m in measurements], model),
         _one("accelerator", [m.accelerator for m in measurements], accelerator),
         engine or next((m.engine for m in measurements if m.engine), None),
-        tuple(m.source for m in measurements),
-        tuple(f"{m.source}: {c}" for m in measurements for c in m.corrections),
+        tuple(names),
+        tuple(
+            f"{name}: {c.removeprefix(f'{m.source}: ').replace(m.source, name)}"
+            for name, m in zip(names, measurements, strict=True)
+            for c in m.corrections
+        ),
         tuple(notes),
     )
+
+
+def short_names(sources: Sequence[str]) -> list[str]:
+    """Return the shortest ends of paths that tell them apart.
+
+    Examples
+    --------
+    >>> short_names(["/data/a/raw.npz", "/data/b/raw.npz"]), short_names(["/data/a/raw.npz"])
+    (['a/raw.npz', 'b/raw.npz'], ['raw.npz'])
+    """
+    parts = [PurePath(s).parts for s in sources]
+    for length in range(1, max((len(p) for p in parts), default=1)):
+        short = ["/".join(p[-length:]) for p in parts]
+        if len(set(short)) == len(set(sources)):
+            return short
+    return list(sources)
 
 
 def _fill_from_runs(

@@ -27,8 +27,8 @@ def identifiability(steps: Steps, regimes: Regimes, validated: bool) -> tuple[st
         notes += _terms(steps, regimes)
     if not validated:
         notes.append(
-            f"{_count(len(steps), 'operating point')} for as many terms: the fit passes through them, "
-            "its error is not known"
+            f"{len(steps)} operating point{'' if len(steps) == 1 else 's'}: the fit passes through all of "
+            "them, so its error is not known"
         )
     return tuple(notes)
 
@@ -109,8 +109,15 @@ def _alike(values: Array) -> bool:
 
 def _few(values: Array) -> str:
     low, high = float(values.min()), float(values.max())
-    return f"{low:,.0f}" if high <= low * (1 + APART) else f"{low:,.0f} to {high:,.0f}"
+    return rounded(low) if high <= low * (1 + APART) else f"{rounded(low)} to {rounded(high)}"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+def rounded(value: float) -> str:
+    """Write a number of tokens or sequences: whole from 10 on, three figures below.
+
+    Examples
+    --------
+    >>> rounded(16372.0), rounded(1.148)
+    ('16,372', '1.15')
+    """
+    return f"{value:,.0f}" if value >= 10 else f"{value:.3g}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pdplan.errors import InputError
+from pdplan.latency.fitted import Fitted
 from pdplan.latency.fitting.collect import Degrees, Gathered
 from pdplan.latency.fitting.speedup import Speedup, speedups
 from pdplan.latency.fitting.steps import StepFit, fit_decode, fit_prefill
@@ -50,6 +51,18 @@ class ProfileFit:
     def degrees(self) -> tuple[Degrees, ...]:
         """Every (tp, pp) with a fit."""
         return tuple(sorted(set(self.prefill) | set(self.decode)))
+
+    def model(self, tp: int, pp: int = 1) -> Fitted:
+        """Return the step times at one (tp, pp)."""
+        prefill, decode = self.prefill[tp, pp], self.decode[tp, pp]
+        return Fitted(
+            prefill.prefill,
+            decode.decode,
+            prefill.ranges["prompt_tokens"],
+            decode.ranges["batch"],
+            ", ".join(self.gathered.files),
+            self.gathered.kv_capacity.get((tp, pp)),
+        )
 
     def profile_document(
         self, name: str, *, weights_dtype: str, kv_dtype: str, calibrated: Calibrated | None = None
@@ -105,6 +118,33 @@ def fit_profile(gathered: Gathered) -> ProfileFit:
             "(prefill) and at a known concurrency or rate (decode)"
         )
     return ProfileFit(gathered, prefill, decode, (*speedups(prefill), *speedups(decode)))
+
+
+def calibrated_document(
+    document: dict[str, Any], name: str | None, calibrated: Calibrated | None
+) -> dict[str, Any]:
+    """Return a profile's document with what runs added to it; overheads come on top of those it has."""
+    new = {**document, "variants": [dict(v) for v in document["variants"]]}
+    if name is not None:
+        new |= {"name": name}
+        new.pop("aliases", None)
+    if calibrated is None:
+        return new
+    if calibrated.step_factor is not None:
+        new["calibration"] = {"step_factor": round(calibrated.step_factor, 4), "how": calibrated.how}
+    for entry in new["variants"]:
+        added = {"ttft_overhead_ms": calibrated.ttft_overhead_s}
+        if "prefill_ms" in entry:
+            added["ttft_overhead_per_token_ms"] = calibrated.ttft_overhead_per_token_s
+        elif calibrated.ttft_overhead_per_token_s:
+            per_token_ms = calibrated.ttft_overhead_per_token_s * 1e3
+            text = f"tables hold a fixed TTFT overhead only; {per_token_ms:.3g} ms per prompt token was found"
+            new["notes"] = [*new.get("notes", ()), text]
+        for key, seconds in added.items():
+            if seconds:
+                entry[key] = _round(float(entry.get(key, 0.0)) + seconds * 1e3)
+    LatencyProfile.from_document(new)
+    return new
 
 
 def _have(fit: ProfileFit, key: Degrees) -> str:

@@ -13,6 +13,8 @@ MAD_TO_SIGMA = 1.4826
 #: Relative errors below this are not told apart: finer than any timer of an engine.
 FLOOR = 1e-4
 ROUNDS = 60
+#: A term that is nowhere a larger share of the time than this is 0.
+NOTHING = 1e-12
 
 
 def relative_scale(residuals: Array, terms: int) -> float:
@@ -75,4 +77,6 @@ def robust_nonnegative(design: Array, measured: Array) -> Array:
         last, found = found, np.asarray(nnls(rows * root[:, None], root)[0], dtype=float)
         if np.allclose(found, last, rtol=1e-6, atol=0.0):
             break
+    # what is nothing next to rounding is nothing
+    found = np.where((rows * found).max(axis=0) > NOTHING, found, 0.0)
     return np.asarray(found / size)

@@ -70,7 +70,7 @@ def _idle_points(run: ServingRun, tp: int, pp: int, notes: list[str]) -> list[Pr
     what = "median" if run.ttft.p50 is not None else "mean"
     load = "at concurrency 1" if alone else f"with fewer than {LOW_LOAD:g} requests in flight"
     notes.append(f"prefill times are {what} TTFTs of runs {load}: network and front end are in them")
-    return [PrefillPoint(run.prompt_tokens, ttft, tp, pp, repeats=run.requests)]
+    return [PrefillPoint(run.prompt_tokens, ttft, tp, pp, repeats=max(run.requests, 1))]
 
 
 def met_idle(served: Sequence[ServedRequest]) -> list[ServedRequest]:
@@ -104,11 +104,18 @@ def in_flight(run: ServingRun) -> float | None:
     return None if e2e is None or rate is None else rate * e2e
 
 
+def sent_at_once(run: ServingRun) -> bool:
+    """Whether no steady load was offered: neither a rate, nor a concurrency that its requests could fill."""
+    if run.concurrency is None:
+        return run.request_rate is None
+    return 0 < run.requests < run.concurrency
+
+
 def throughput(run: ServingRun) -> float | None:
     """Requests answered per second [1/s]; None where the run does not say."""
     if run.throughput is not None:
         return run.throughput
-    return None if run.duration_s is None else run.requests / run.duration_s
+    return run.requests / run.duration_s if run.duration_s and run.requests else None
 
 
 def seen_batch(run: ServingRun) -> float | None:
@@ -116,7 +123,8 @@ def seen_batch(run: ServingRun) -> float | None:
 
     From requests one by one: :math:`\int B^2 dt / \int B\,dt`. Else b = throughput x (out - 1) x mean gap
     (Little) requests decode at a random time, and a token sees itself and the others: 1 + b in an open
-    benchmark, 1 + b (N - 1)/N where N users hold the concurrency (arrival theorem).
+    benchmark, 1 + b (N - 1)/N where N users hold the concurrency (arrival theorem). The others are spread
+    over the decode instances.
 
     Examples
     --------
@@ -125,18 +133,21 @@ def seen_batch(run: ServingRun) -> float | None:
     >>> seen_batch(run)                                                 # (1 + 4 + 2) / (1 + 2 + 2)
     1.4
     """
+    spread = run.decode_instances or 1.0
     if run.served and all(r.sent_s is not None for r in run.served):
-        return _batch_over_time(run.served)
+        seen = _batch_over_time(run.served)
+        return None if seen is None else 1.0 + (seen - 1.0) / spread
     gap, rate = mean_gap(run), throughput(run)
     if gap is None or rate is None:
         return None
     others = 1.0 if run.concurrency is None else max(run.concurrency - 1.0, 0.0) / run.concurrency
-    return 1.0 + rate * (run.output_tokens - 1.0) * gap * others
+    return 1.0 + rate * (run.output_tokens - 1.0) * gap * others / spread
 
 
 def mean_gap(run: ServingRun) -> float | None:
-    """Mean time between tokens [s]: ITL over gaps, else TPOT over requests."""
-    return run.itl.mean if run.itl.mean is not None else run.tpot.mean
+    """Mean time between tokens [s]: ITL over gaps, else TPOT over requests, else the median TPOT."""
+    known = (run.itl.mean, run.tpot.mean, run.tpot.p50)
+    return next((gap for gap in known if gap is not None), None)
 
 
 def mean_context(run: ServingRun) -> float:
@@ -160,7 +171,8 @@ def _batch_over_time(served: Sequence[ServedRequest]) -> float | None:
 def _decode_point(run: ServingRun, tp: int, pp: int, notes: list[str]) -> DecodePoint | None:
     """Return the decode point of a run; None where gaps or throughput are not said."""
     batch = seen_batch(run)
-    gap, name = (run.itl.p50, "median ITL") if run.itl.p50 is not None else (mean_gap(run), "mean TPOT")
+    mean_name = "mean TPOT" if run.itl.mean is not None or run.tpot.mean is not None else "median TPOT"
+    gap, name = (run.itl.p50, "median ITL") if run.itl.p50 is not None else (mean_gap(run), mean_name)
     if batch is None or gap is None or run.output_tokens <= 1:
         notes.append(f"{run.label or 'a run'} gives no decode point: it lacks TPOT or throughput")
         return None
@@ -168,8 +180,8 @@ def _decode_point(run: ServingRun, tp: int, pp: int, notes: list[str]) -> Decode
     notes.append(
         f"decode times are the {name} of runs{held}; batch by Little's law, context prompt + output/2"
     )
-    if run.request_rate is None and run.concurrency is None:
+    if sent_at_once(run):
         notes.append(
             "some runs sent everything at once: their batch falls during the run, so it is a rough mean"
         )
-    return DecodePoint(batch, mean_context(run), gap, tp, pp, run.requests)
+    return DecodePoint(batch, mean_context(run), gap, tp, pp, max(run.requests, 1))

@@ -1,0 +1,248 @@
+"""`pdplan profile fit`, `show`, `compare`, `check`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from pdplan.cli.output import print_json, width
+from pdplan.cli.profile_file import write_profile
+from pdplan.cli.profile_tables import check_text, compare_text, show_text
+from pdplan.cli.profile_text import fit_text
+from pdplan.errors import EXIT_NO, InputError
+from pdplan.interop.benchmarks import read_measurements
+from pdplan.latency.fitting.check import check_profile
+from pdplan.latency.fitting.collect import Gathered, gather
+from pdplan.latency.fitting.compare import places
+from pdplan.latency.fitting.profile_fit import Calibrated, ProfileFit, calibrated_document, fit_profile
+from pdplan.latency.profile import LatencyProfile, load_profile
+from pdplan.spec.catalog import catalog_path
+
+if TYPE_CHECKING:
+    from pdplan.planner.calibrate import Calibration
+
+
+def fit(
+    files: Sequence[str],
+    *,
+    output: str | None,
+    name: str | None,
+    named: Mapping[str, str | None],
+    dtypes: tuple[str, str],
+    tp: int | None,
+    select: Sequence[str],
+    steps_from: str | None,
+    chunk_tokens: int,
+    as_json: bool,
+) -> None:
+    """Fit (or calibrate the steps of a profile), write what was asked for, and report."""
+    target = _target(output)
+    gathered = _gathered(files, select, tp, named)
+    called = name or (target.stem if target else "fitted")
+    found: ProfileFit | None = None
+    calibration: Calibration | None
+    document: dict[str, Any] | None = None
+    if steps_from is not None:
+        document, calibration = _calibrated(gathered, steps_from, name, chunk_tokens)
+    else:
+        found = fit_profile(gathered)
+        calibration = _from_runs(found, chunk_tokens)
+        if found.complete or target is not None:
+            document = found.profile_document(
+                called, weights_dtype=dtypes[0], kv_dtype=dtypes[1], calibrated=_sum(calibration, gathered)
+            )
+    if target is not None and document is not None:
+        write_profile(target, document)
+    if as_json:
+        print_json(_document(gathered, found, calibration, document))
+    else:
+        print(fit_text(gathered, found, calibration, document, output, width()))
+
+
+def show(name: str, *, as_json: bool) -> None:
+    """Print a profile."""
+    profile = _profile(name)
+    rows = places(profile)
+    if as_json:
+        steps = [row.document((profile.name,)) for row in rows]
+        print_json({"schema": "pdplan.profile.show/1", "profile": _about(profile), "steps": steps})
+    else:
+        print(show_text(profile, rows, width()))
+
+
+def compare(first: str, second: str, *, as_json: bool) -> None:
+    """Print two profiles side by side."""
+    a, b = _profile(first), _profile(second)
+    rows = places(a, b)
+    if as_json:
+        steps = [row.document(("a", "b")) for row in rows]
+        document = {"schema": "pdplan.profile.compare/1", "a": _about(a), "b": _about(b), "steps": steps}
+        print_json(document)
+    else:
+        print(compare_text(a, b, rows, width()))
+
+
+def check(
+    name: str,
+    files: Sequence[str],
+    *,
+    limit: float | None,
+    tp: int | None,
+    select: Sequence[str],
+    as_json: bool,
+) -> None:
+    """Print the errors of a profile; exit with 1 if a median is above the limit."""
+    profile = _profile(name)
+    gathered = _gathered(files, select, tp, {"model": profile.model_name, "accelerator": profile.accelerator})
+    found = check_profile(profile, gathered)
+    if not found.rows:
+        raise InputError(
+            f"nothing to compare: {profile.name} has {_degrees(profile.degrees)}, the files measured "
+            f"{_degrees(found.missing) or 'no step'}"
+        )
+    exceeded = [r for r in found.rows if limit is not None and r.errors.median > limit]
+    if as_json:
+        document: dict[str, Any] = {
+            "schema": "pdplan.profile.check/1",
+            "profile": _about(profile),
+            "files": list(gathered.files),
+            "rows": [r.document() for r in found.rows],
+            "overall": {kind: e.document() for kind, e in found.overall.items()},
+            "not_in_profile": [{"tp": t, "pp": p} for t, p in found.missing],
+            "limit": limit,
+            "within_limit": None if limit is None else not exceeded,
+            "corrections": list(gathered.corrections),
+        }
+        print_json(document)
+    else:
+        print(check_text(profile, gathered, found, limit, width()))
+    if exceeded:
+        raise typer.Exit(EXIT_NO)
+
+
+def _gathered(
+    files: Sequence[str], select: Sequence[str], tp: int | None, named: Mapping[str, str | None]
+) -> Gathered:
+    """Read the files as one set."""
+    wanted = {}
+    for pair in select:
+        key, equals, value = pair.partition("=")
+        if not equals or not value.strip():
+            raise InputError(f"--select {pair}: write KEY=VALUE, e.g. --select accelerator=h100")
+        wanted[key.strip()] = value.strip()
+    return gather([read_measurements(f, wanted) for f in files], tp=tp, **named)
+
+
+def _profile(name: str) -> LatencyProfile:
+    """Load a profile: a YAML file, or a name of the catalog."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        return load_profile(path)
+    return load_profile(catalog_path("latency", name))
+
+
+def _from_runs(found: ProfileFit, chunk_tokens: int) -> Calibration | None:
+    """Calibrate a fresh fit with the runs at the same (tp, pp), if there are any."""
+    g = found.gathered
+    runs = [(key, run) for key in found.complete for run in g.runs.get(key, ())]
+    if not runs:
+        return None
+    from pdplan.planner.calibrate import calibrate
+
+    return calibrate(
+        runs,
+        found.model,
+        chunk_tokens=chunk_tokens,
+        in_steps=any(("decode", *key) in g.from_runs for key, _ in runs),
+        in_prefill=any(("prefill", *key) in g.from_runs for key, _ in runs),
+    )
+
+
+def _calibrated(
+    gathered: Gathered, steps_from: str, name: str | None, chunk_tokens: int
+) -> tuple[dict[str, Any], Calibration]:
+    """Calibrate the steps of a profile that is there."""
+    import yaml
+
+    from pdplan.planner.calibrate import calibrate
+
+    profile = _profile(steps_from)
+    runs = [(key, run) for key, rs in sorted(gathered.runs.items()) for run in rs]
+    missing = sorted({key for key, _ in runs} - set(profile.degrees))
+    if missing or not runs:
+        what = f"runs at {_degrees(missing)}, which {profile.name} does not have" if missing else "no run"
+        raise InputError(
+            f"{', '.join(gathered.files)}: {what}: it was measured at {_degrees(profile.degrees)}"
+        )
+    calibration = calibrate(runs, profile.model, chunk_tokens=chunk_tokens)
+    path = Path(steps_from)
+    path = path if path.suffix in (".yaml", ".yml") else catalog_path("latency", steps_from)
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return calibrated_document(document, name, _sum(calibration, gathered)), calibration
+
+
+def _sum(calibration: Calibration | None, gathered: Gathered) -> Calibrated | None:
+    """Return what of a calibration goes into a profile."""
+    if calibration is None:
+        return None
+    count = len(calibration.rows)
+    how = f"{count} end-to-end run{'s' if count != 1 else ''} of {', '.join(gathered.files)}"
+    return Calibrated(
+        calibration.step_factor,
+        calibration.ttft_overhead_s or 0.0,
+        calibration.ttft_overhead_per_token_s or 0.0,
+        how,
+    )
+
+
+def _document(
+    gathered: Gathered,
+    found: ProfileFit | None,
+    calibration: Calibration | None,
+    profile: dict[str, Any] | None,
+) -> dict[str, Any]:
+    variants = []
+    for key in found.degrees if found is not None else ():
+        assert found is not None
+        entry: dict[str, Any] = {"tp": key[0], "pp": key[1]}
+        for kind, fits in (("prefill", found.prefill), ("decode", found.decode)):
+            entry[kind] = fits[key].document() if key in fits else None
+        variants.append(entry)
+    return {
+        "schema": "pdplan.profile.fit/1",
+        "files": list(gathered.files),
+        "fits": variants,
+        "speedups": [] if found is None else [s.document() for s in found.speedups],
+        "calibration": None if calibration is None else calibration.document(),
+        "notes": list(gathered.notes),
+        "corrections": list(gathered.corrections),
+        "profile": profile,
+    }
+
+
+def _about(profile: LatencyProfile) -> dict[str, Any]:
+    return {
+        "name": profile.name,
+        "model": profile.model_name,
+        "accelerator": profile.accelerator,
+        "engine": profile.engine,
+        "source": profile.source,
+        "step_factor": profile.step_factor,
+    }
+
+
+def _degrees(keys: Sequence[tuple[int, int]]) -> str:
+    return ", ".join(f"TP {t}" + (f" PP {p}" if p > 1 else "") for t, p in keys)
+
+
+def _target(output: str | None) -> Path | None:
+    """Return where to write, refusing what no scenario could name."""
+    if output is None:
+        return None
+    path = Path(output)
+    if path.suffix not in (".yaml", ".yml"):
+        raise InputError(f"{output}: a profile is YAML: name it {path.stem or 'profile'}.yaml")
+    return path
