@@ -10,9 +10,10 @@ from pdplan.errors import InputError
 from pdplan.interop.prometheus.counters import Array, Growth, growth, scrape_interval_s, window_growth
 from pdplan.interop.prometheus.names import EngineMetrics
 from pdplan.interop.prometheus.window import Window
-from pdplan.workload.statistics import WINDOWS_S, ArrivalStatistics
+from pdplan.workload import ArrivalStatistics
 from pdplan.workload.windows import index_of_dispersion
 
+_WINDOWS_S = (1.0, 10.0, 60.0, 300.0, 3600.0)
 _LEAST_WINDOWS = 5
 _LEAST_SAMPLES = 3
 _BACKLOG = 0.05
@@ -71,15 +72,12 @@ def _arrivals(
 ) -> tuple[ArrivalStatistics, Array]:
     """Return rates and dispersion, and the counts in the windows of the peak."""
     span = last_s - first_s
-    # targets are not scraped at one moment: begin where each of them has a sample
-    start = first_s if len(counters) == 1 else min(first_s + scrape_s, last_s)
     counted: dict[float, Array] = {}
-    for asked in WINDOWS_S:
+    for asked in _WINDOWS_S:
         # whole scrapes only, so that every window holds as many samples as the next
-        wide = scrape_s * max(1.0, np.ceil(asked / scrape_s - 1e-6))
-        length = float(np.round(wide, 3))
-        if last_s - start >= _LEAST_WINDOWS * length * (1 - 1e-6):
-            counted[length] = window_growth(counters, start, last_s, length)
+        wide = float(np.round(scrape_s * max(1.0, np.ceil(asked / scrape_s - 0.01)), 3))
+        if span >= _LEAST_WINDOWS * wide * 0.99:
+            counted[wide] = window_growth(counters, wide, scrape_s)
     if not counted:
         counted[float(np.round(span, 3))] = np.array([requests])
     near_a_minute = [w for w in counted if w <= max(60.0, scrape_s) * 1.5] or list(counted)

@@ -60,23 +60,29 @@ def scrape_interval_s(counters: Sequence[Growth]) -> float | None:
     return float(np.median(np.concatenate(gaps))) if gaps else None
 
 
-def window_growth(counters: Sequence[Growth], start_s: float, end_s: float, window_s: float) -> Array:
-    """Return the growth of all counters together in each whole window between two moments.
+def window_growth(counters: Sequence[Growth], window_s: float, scrape_s: float) -> Array:
+    """Return the growth of all counters together in each whole window since the first sample.
 
-    Each counter is read at its last sample before a window's end: where targets are sampled at a steady pace
-    and the window is a multiple of it, every window holds exactly as many samples of each.
+    Targets are sampled at a steady pace, each at its own moments. Every counter is read half way between its
+    samples, so that a sample that comes a little early or late stays in its window, and a window that is a
+    multiple of the pace holds as many samples as the next.
 
     Examples
     --------
-    >>> g = growth(Series({}, (0.0, 10.0, 20.0, 30.0, 40.0), (0.0, 5.0, 6.0, 9.0, 14.0)))
-    >>> window_growth([g], 0.0, 40.0, 20.0).tolist()
+    >>> g = growth(Series({}, (0.0, 10.0, 20.01, 29.99, 40.0), (0.0, 5.0, 6.0, 9.0, 14.0)))
+    >>> window_growth([g], 20.0, 10.0).tolist()
     [6.0, 8.0]
     """
-    number = max(int((end_s - start_s) / window_s + 1e-6), 1)
-    # a millisecond of slack: samples stand at the edge of their window
-    edges = start_s + window_s * np.arange(number + 1) + 1e-3
+    start = min(float(g.times_s[0]) for g in counters)
+    end = max(float(g.times_s[-1]) for g in counters)
+    # several targets: begin where each has a sample, and end where each has its last
+    lead, reach = (scrape_s, end - start - 2.5 * scrape_s) if len(counters) > 1 else (0.0, end - start)
+    number = max(int(reach / window_s + 0.01), 1)
     total = np.zeros(number + 1)
     for g in counters:
+        phase_s = float(np.angle(np.exp(2j * np.pi * (g.times_s - start) / scrape_s).mean()))
+        phase_s *= scrape_s / (2 * np.pi)
+        edges = start + lead + phase_s + 0.5 * scrape_s + window_s * np.arange(number + 1)
         at = np.searchsorted(g.times_s, edges, side="right") - 1
         total += np.where(at >= 0, g.total[np.maximum(at, 0)], 0.0)
     return np.diff(total)

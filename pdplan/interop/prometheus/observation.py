@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pdplan._version import __version__
 from pdplan.interop.prometheus.bucket_law import BucketLaw
-from pdplan.workload.statistics import ArrivalStatistics
+from pdplan.workload import ArrivalStatistics
 
 PERCENTILES: Final = (0.5, 0.9, 0.95, 0.99)
 

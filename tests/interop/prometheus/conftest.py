@@ -201,3 +201,9 @@ def lab() -> SimpleNamespace:
     return SimpleNamespace(
         Engine=Engine, Store=Store, serve=serve, serve_store=serve_store, requests=REQUESTS
     )
+
+
+@pytest.fixture(scope="module")
+def module_lab() -> SimpleNamespace:
+    """The same for fixtures of a module."""
+    return SimpleNamespace(Engine=Engine, serve=serve)
