@@ -28,6 +28,7 @@ from pdplan.interop.benchmarks import (
 )
 from pdplan.interop.benchmarks.document import Document, open_document
 from pdplan.interop.benchmarks.reader import Reader, Select
+from pdplan.interop.benchmarks.select import check_keys
 from pdplan.latency.measured import Measurements
 
 _TOOLS: Final = (
@@ -96,7 +97,7 @@ def read_measurements(path: str | Path | BinaryIO, select: Select | None = None)
     Raises
     ------
     InputError
-        Not readable, empty, cut off, not understood, or several systems and no choice.
+        Not readable, empty, cut off, not understood, several systems and no choice, or an unknown key.
 
     Examples
     --------
@@ -105,5 +106,6 @@ def read_measurements(path: str | Path | BinaryIO, select: Select | None = None)
     >>> [(p.tp, p.seconds) for p in read_measurements(table).prefill]
     [(1, 0.05), (2, 0.028)]
     """
+    check_keys(select or {})
     document = open_document(path)
     return recognise(document).read(document, select or {})

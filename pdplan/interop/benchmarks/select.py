@@ -13,6 +13,13 @@ KEYS: Final = ("source", "model", "accelerator", "engine")
 Item = TypeVar("Item")
 
 
+def check_keys(select: Select) -> None:
+    """Raise `InputError` for a key that no file is chosen by."""
+    for key in select:
+        if key not in KEYS:
+            raise InputError(f"select {key}: not a key{did_you_mean(key, KEYS)}; keys: {', '.join(KEYS)}")
+
+
 def choose(
     items: Sequence[Item], system: Callable[[Item], tuple[str, ...]], select: Select, where: str
 ) -> list[Item]:
@@ -34,11 +41,8 @@ def choose(
     Raises
     ------
     InputError
-        An unknown key, nothing left, or several systems left; the last two list what there is.
+        Nothing left, or several systems left; both list what there is.
     """
-    for key in select:
-        if key not in KEYS:
-            raise InputError(f"select {key}: not a key{did_you_mean(key, KEYS)}; keys: {', '.join(KEYS)}")
     systems = sorted({system(item) for item in items})
     left = systems if len(systems) > 1 else []
     for key, wanted in select.items():
