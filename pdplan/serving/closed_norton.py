@@ -1,0 +1,252 @@
+r"""Closed network state by state: each prefill instance against all the rest at its exact flow.
+
+Norton's theorem takes everything but one prefill instance (decode instances, transfer, think time, the other
+prefill instances) as one station whose flow X(m) with m users follows from Buzen's convolution. The prefill
+instance is then a queue with general steps and arrivals at rate X(N - k)/P while k are there
+(`closed_station`). The other P - 1 instances stand in the convolution with the rates at which that solution
+passes prompts on, and the two are repeated until they agree (Marie's method).
+
+So it is for random dealing. Behind least work left the pool is one instance P times as fast, slowed while
+fewer than P prompts are there. Round robin lies between: instances drift apart by the variance of their
+service alone, not by that of arrivals, so of the difference between random and least work the share
+c^2/(1 + c^2) is left (c^2 of a prompt's prefill; none for equal prompts, where both are one).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pdplan.serving.closed_batching import Batching
+from pdplan.serving.closed_parts import ClosedFleet, ClosedParts
+from pdplan.serving.closed_rest import convolved, flows, log_delay, log_terms, marginal, repeated
+from pdplan.serving.closed_station import ClosedStation, solve_station
+from pdplan.serving.closed_steps import StepMenu, one_at_a_time
+from pdplan.serving.prefill_queue import Array
+
+_ROUNDS = 30
+#: Relative change of the throughput at which the rounds end.
+_SETTLED = 3e-5
+
+
+def solve_norton(fleet: ClosedFleet) -> ClosedParts:
+    """Solve the network; see the module."""
+    if fleet.prefill_instances == 1 or fleet.router in ("random", "power_of_two"):
+        return _solve_dealt(fleet)
+    shared = _solve_shared(fleet)
+    if fleet.router != "round_robin":
+        return shared
+    share = fleet.prefill_scv / (1.0 + fleet.prefill_scv)
+    return shared if share < 1e-6 else _between(fleet, shared, _solve_dealt(fleet), share)
+
+
+def _between(fleet: ClosedFleet, a: ClosedParts, b: ClosedParts, share: float) -> ClosedParts:
+    """Take each mean between two solutions; the throughput follows from Little's law."""
+
+    def mean(name: str) -> float:
+        return float((1 - share) * getattr(a, name) + share * getattr(b, name))
+
+    names = ("queue_s", "prefill_s", "transfer_s", "admission_s", "join_s", "step_s", "prefill_busy")
+    parts = replace(a, **{name: mean(name) for name in names})
+    cycle = parts.queue_s + parts.prefill_s + parts.transfer_s + parts.admission_s + parts.join_s
+    return replace(parts, throughput=fleet.users / (cycle + fleet.steps * parts.step_s + fleet.think_s))
+
+
+@dataclass(frozen=True, eq=False)
+class _Rest:
+    """What stands beside the prefill instance: log terms of one decode instance, and of all other stations."""
+
+    one_decode: Array
+    without: Array
+
+    @property
+    def flow(self) -> Array:
+        """Throughput at each population [1/s]."""
+        return flows(convolved(self.without, self.one_decode))
+
+
+def _decode_terms(fleet: ClosedFleet) -> tuple[Array, Array]:
+    """Log terms of one decode instance, and of the others."""
+    one = log_terms(_decode_rates(fleet), 1.0 / fleet.decode_instances)
+    return one, repeated(one, fleet.decode_instances - 1)
+
+
+def _link_wait_s(fleet: ClosedFleet, station: ClosedStation | None) -> float:
+    """Wait for companions of the same step, which go over the same link first [s]."""
+    return 0.0 if station is None else 0.5 * station.companions * fleet.mean_transfer_s
+
+
+def _solve_dealt(fleet: ClosedFleet) -> ClosedParts:
+    """Solve with each prompt dealt to an instance at random."""
+    n, instances = fleet.users, fleet.prefill_instances
+    steps = _Steps.of(fleet)
+    one_decode, decodes = _decode_terms(fleet)
+    most = n if instances == 1 else min(n, max(48, -(-6 * n // instances)))
+    menu, station, x = steps.menu(most), None, 0.0
+    rates = menu.rates
+    for _ in range(_ROUNDS):
+        delay_s = fleet.mean_transfer_s + _link_wait_s(fleet, station) + fleet.think_s
+        without = convolved(log_delay(delay_s, n), decodes)
+        if instances > 1:
+            full = np.concatenate([rates, np.full(n - rates.size, rates[-1])])
+            without = convolved(without, repeated(log_terms(full, 1.0 / instances), instances - 1))
+        rest = _Rest(one_decode, without)
+        arrivals = rest.flow[n - np.arange(most + 1)] / instances
+        arrivals[-1] = 0.0
+        station = solve_station(arrivals, menu)
+        if abs(station.throughput - x) < _SETTLED * station.throughput:
+            break
+        x = station.throughput
+        rates = station.service_rates(n)
+        menu = steps.menu(most, menu, station)
+    assert station is not None
+    return _parts(fleet, rest, station.number, station.throughput * instances, station)
+
+
+def _solve_shared(fleet: ClosedFleet) -> ClosedParts:
+    """Solve with one queue before all instances.
+
+    While fewer than all work nobody waits; from then on the pool is one instance so many times as fast
+    (A. M. Lee and P. A. Longton, Oper. Res. Quarterly 10 (1959) 56-71).
+    """
+    n, instances = fleet.users, fleet.prefill_instances
+    steps = _Steps.of(fleet)
+    one_decode, decodes = _decode_terms(fleet)
+    free = min(instances - 1, n - 1)  # instances that may work while one is idle
+    most = n - free
+    menu, station, x = steps.menu(most, instances=instances), None, 0.0
+    for _ in range(_ROUNDS):
+        delay_s = fleet.mean_transfer_s + _link_wait_s(fleet, station) + fleet.think_s
+        rest = _Rest(one_decode, convolved(log_delay(delay_s, n), decodes))
+        arrivals = rest.flow[n - np.arange(n + 1)]
+        arrivals[-1] = 0.0
+        station = solve_station(arrivals[free:], menu)
+        offered = arrivals[:free] * fleet.mean_prefill_s / np.arange(1, free + 1)
+        before = np.concatenate([[1.0], np.cumprod(offered)])  # 0 .. free prompts
+        number = np.concatenate([before[:-1], before[-1] * station.number / max(station.number[0], 1e-300)])
+        number /= number.sum()
+        throughput = float(number @ arrivals)
+        if abs(throughput - x) < _SETTLED * throughput:
+            break
+        x = throughput
+        menu = steps.menu(most, menu, station, instances=instances)
+    assert station is not None
+    return _parts(fleet, rest, number, throughput, station)
+
+
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """Prefill steps of a fleet's instance."""
+
+    service_s: Array
+    weight: Array
+    batching: Batching | None
+
+    @classmethod
+    def of(cls, fleet: ClosedFleet) -> _Steps:
+        """Take the discipline of a fleet."""
+        service = fleet.idle_prefill.prefill_s() / fleet.pipeline_stages
+        if fleet.discipline == "one_at_a_time":
+            return cls(service, fleet.demand.weight, None)
+        demand = fleet.demand
+        new = np.maximum(demand.prompt_tokens - demand.cached, 1.0)
+        squares = demand.prompt_tokens**2 - demand.cached**2
+        ratio = float(demand.weight @ squares) / float(demand.weight @ new**2)
+
+        def step_s(tokens: Array, squares: Array) -> Array:
+            lasting = fleet.prefill_model.prefill_step_s(np.maximum(tokens, 1.0), squares)
+            return np.asarray(lasting, dtype=float) / fleet.pipeline_stages
+
+        batching = Batching(new, demand.weight, ratio, fleet.max_batch_tokens, step_s, fleet.users)
+        return cls(service, demand.weight, batching)
+
+    def menu(
+        self,
+        most: int,
+        last: StepMenu | None = None,
+        station: ClosedStation | None = None,
+        *,
+        instances: int = 1,
+    ) -> StepMenu:
+        """Steps with 0 .. most prompts there; of several instances: as one so many times as fast."""
+        if self.batching is None:
+            return one_at_a_time(self.service_s / instances, self.weight, most)
+        if instances == 1:
+            if station is None:
+                return self.batching.menu(None, np.zeros(most + 1))
+            return self.batching.menu(last, station.left_over, station.at_start)
+        # all wait in equal queues, filled for as long as the step under way has run: that of the instance which
+        # starts has run longest
+        n = np.arange(most + 1)
+        each = np.where(n > 0, np.maximum(2.0 * n / (instances + 1.0), 1.0), 0.0)
+        low = np.floor(each).astype(np.int64)
+        part = each - low
+        size = int(low[-1]) + 2
+        start = None
+        if station is not None:
+            start = np.bincount(np.rint(each).astype(np.int64), station.at_start, minlength=size)
+        own = self.batching.menu(last, self.batching.overflow(size - 1), start)
+        chance = (1 - part) * own.chance[:, low] + part * own.chance[:, low + 1]
+        safe = np.where(chance > 0, chance, 1.0)
+
+        def mixed(values: Array) -> Array:
+            weighed = own.chance * values
+            return np.asarray(((1 - part) * weighed[:, low] + part * weighed[:, low + 1]) / safe)
+
+        mean = mixed(own.mean_s)
+        var = mixed(own.var_s + own.mean_s**2) - mean**2
+        return StepMenu(
+            own.takes, chance, mean / instances, np.maximum(var, 0.0) / instances**2, own.blocked
+        )
+
+
+def _decode_rates(fleet: ClosedFleet) -> Array:
+    """Requests per second of one decode instance with 1 .. N present [1/s].
+
+    A request stays for its steps, and half a step more if it comes while one is under way.
+    """
+    n = np.arange(1, fleet.users + 1)
+    busy = np.minimum(n, fleet.max_batch or np.inf)
+    stay = fleet.steps + np.where(n > 1, 0.5 * fleet.decode_share, 0.0)
+    batch = np.maximum(1.0, busy * fleet.steps / stay)
+    return np.asarray(busy / (stay * np.asarray(fleet.step.at(batch), dtype=float)))
+
+
+def _parts(
+    fleet: ClosedFleet, rest: _Rest, number: Array, throughput: float, station: ClosedStation
+) -> ClosedParts:
+    """Means by Little's law, what is not in prefill or on the way being in decode.
+
+    ``number``: law of the prompts at the station that stood against the rest.
+    """
+    one = throughput if number is not station.number else station.throughput
+    in_prefill = float(number @ np.arange(number.size)) / one
+    transfer = fleet.mean_transfer_s + _link_wait_s(fleet, station)
+    in_decode = fleet.users / throughput - in_prefill - transfer - fleet.think_s
+    admission, alone = _admission(fleet, rest, number, throughput)
+    join_steps = 0.5 * fleet.decode_share * (1.0 - alone)
+    step_s = (in_decode - admission) / (fleet.steps + join_steps)
+    return ClosedParts(
+        throughput=throughput,
+        queue_s=in_prefill - fleet.mean_prefill_s,
+        prefill_s=fleet.mean_prefill_s,
+        transfer_s=transfer,
+        admission_s=admission,
+        join_s=join_steps * step_s,
+        step_s=step_s,
+        prefill_busy=min(1.0, throughput / fleet.prefill_limit),
+    )
+
+
+def _admission(fleet: ClosedFleet, rest: _Rest, number: Array, throughput: float) -> tuple[float, float]:
+    """Mean wait for a place in the batch [s], and the chance to find a decode instance empty [-]."""
+    n = fleet.users
+    if n == 1:
+        return 0.0, 1.0
+    law = np.zeros(n + 1)
+    for k in np.flatnonzero(number > 1e-7):
+        law[: n - k + 1] += number[k] * marginal(rest.one_decode, rest.without, n - int(k))
+    law /= law.sum()
+    beyond = np.maximum(np.arange(n + 1) - float(fleet.max_batch or np.inf), 0.0)
+    return fleet.decode_instances * float(law @ beyond) / throughput, float(law[0])
