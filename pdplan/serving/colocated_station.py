@@ -349,9 +349,8 @@ class ColocatedStation:
 
     def _finish(self, name: str | None) -> FinishDelay:
         demand = self.mix if name is None else self._class(name)
-        # one's own last iteration carries prompt tokens: at least one lattice step of them
-        tokens = np.maximum(demand.prompt_tokens - demand.cached, self.chain.unit_tokens)
-        return finish_delay(self.chain, self.chain.in_units(tokens, demand.weight))
+        own = self.chain.own_units(demand.prompt_tokens - demand.cached, demand.weight)
+        return finish_delay(self.chain, own)
 
     def mean_ttft_s(self, name: str | None = None) -> float:
         """Mean time to first token [s]."""

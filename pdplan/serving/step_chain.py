@@ -126,6 +126,20 @@ class StepChain:
         """Law of prompt lengths in lattice units, the mean kept [-]."""
         return _split(tokens / self.unit_tokens, weight, self.prompt_pmf.size)
 
+    def own_units(self, tokens: Array, weight: Array) -> Array:
+        """Law of one's own prompt [-]: at least one unit, since its last iteration does carry prompt tokens.
+
+        The mean is kept, as far as there are longer prompts to shorten by a unit.
+        """
+        own = self.in_units(tokens, weight)
+        longer = float(own[2:].sum())
+        moved = own[2:] * (min(own[0] / longer, 1.0) if longer > 0 else 0.0)
+        own[1] += own[0]
+        own[0] = 0.0
+        own[2:] -= moved
+        own[1:-1] += moved
+        return own
+
 
 def _uniform_poisson(x: Complex) -> Complex:
     """(e^x - 1)/x: the mean of e^{ux} over u in (0, 1)."""
