@@ -9,25 +9,12 @@ tables of both lengths, their correlation, how requests arrived and what a prefi
 from __future__ import annotations
 
 import argparse
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+from pdplan.workload import Trace, describe_trace, prefix_reuse, read_trace, workload_yaml
 
-from pdplan.workload import (
-    ArrivalStatistics,
-    LengthStatistics,
-    Trace,
-    TraceStatistics,
-    describe_trace,
-    read_trace,
-)
-
-# the extra points near the top hold mean and SCV of the table within 0.2% and 0.6% of the trace's
-PERCENTS = (*range(100), 98.5, 99.25, 99.5, 99.7, 99.8, 99.9, 99.95, 99.99, 100)
-COLUMNS = 8
+COMMENT = "Computed by tools/make_workloads.py from the trace named under sources; do not edit by hand."
 
 
 @dataclass(frozen=True)
@@ -76,70 +63,21 @@ ENTRIES = (
 )
 
 
-def quantile_table(tokens: NDArray[np.float64]) -> list[tuple[float, float]]:
-    """(percent, tokens), ends included; Hazen's plotting positions leave the mean unbiased."""
-    percents = sorted(PERCENTS)
-    values = np.rint(np.quantile(tokens, np.array(percents) / 100, method="hazen"))
-    values[0], values[-1] = tokens.min(), tokens.max()
-    return list(zip(percents, values.tolist(), strict=True))
-
-
-def table_lines(key: str, tokens: NDArray[np.float64], measured: LengthStatistics) -> list[str]:
-    rows = [f"{percent:g}: {value:g}" for percent, value in quantile_table(tokens)]
-    lines = [f"{key}:  # mean {measured.mean:.1f}, SCV {measured.scv:.3f}", "  quantiles: {"]
-    lines += [f"    {', '.join(rows[i : i + COLUMNS])}," for i in range(0, len(rows), COLUMNS)]
-    return [*lines, "  }"]
-
-
-def arrival_lines(arrivals: ArrivalStatistics) -> list[str]:
-    dispersion = ", ".join(f"{w:g}: {x:.2f}" for w, x in arrivals.index_of_dispersion.items())
-    lines = [
-        "arrivals:",
-        f"  rate_per_s: {arrivals.rate:.4f}",
-        f"  span_s: {arrivals.span_s:.1f}",
-        f"  window_s: {arrivals.window_s:g}",
-        f"  peak_rate_per_s: {arrivals.peak_rate:.3f}",
-        f"  p99_rate_per_s: {arrivals.p99_rate:.3f}",
-        f"  index_of_dispersion: {{{dispersion}}}  # window in seconds: Var N / E N of its counts",
-        f"  duplicate_share: {arrivals.duplicate_share:.4f}",
-    ]
-    if arrivals.local_scv is not None:
-        lines.append(
-            f"  local_scv: {arrivals.local_scv:.3f}  # gaps inside windows, each against its own mean"
-        )
-    if arrivals.tick_s is not None:
-        lines.append(f"  tick_s: {arrivals.tick_s:.4g}  # timestamps spread at random within")
-    return lines
-
-
-def document(entry: Entry, trace: Trace, measured: TraceStatistics, checked: str) -> str:
-    lines = [
-        "# Computed by tools/make_workloads.py from the trace named under sources; do not edit by hand.",
-        f"name: {entry.name}",
-        f"aliases: [{', '.join(entry.aliases)}]",
-        "about: >-",
-        *textwrap.wrap(entry.about, 108, initial_indent="  ", subsequent_indent="  "),
-        f"requests: {measured.requests}",
-        *table_lines("prompt_tokens", trace.prompt_tokens, measured.prompt),
-        *table_lines("output_tokens", trace.output_tokens, measured.output),
-        f"length_correlation: {measured.correlation:.4f}  # Pearson, of the token counts",
-        f"rank_correlation: {measured.rank_correlation:.4f}  # Spearman",
-    ]
-    if measured.prefix_hit is not None and measured.uncached is not None:
-        lines += [
-            f"prefix_hit: {measured.prefix_hit:.4f}  # share of prompt tokens in a cache without limit",
-            f"uncached_prompt: {{mean: {measured.uncached.mean:.1f}, scv: {measured.uncached.scv:.3f}}}",
-        ]
-    if entry.measured_arrivals:
-        lines += arrival_lines(measured.arrivals)
-    lines += [
-        "sources:",
-        f'  - what: "{entry.what}"',
-        f"    url: {entry.url}",
-        f"    licence: {entry.licence}",
-        f"    checked: {checked}",
-    ]
-    return "\n".join(lines) + "\n"
+def document(entry: Entry, trace: Trace, checked: str) -> str:
+    uncached = None
+    if trace.hash_ids is not None and trace.block_tokens is not None:
+        uncached = prefix_reuse(trace.hash_ids, trace.prompt_tokens, trace.block_tokens).uncached_tokens
+    return workload_yaml(
+        entry.name,
+        trace,
+        describe_trace(trace),
+        about=entry.about,
+        source={"what": entry.what, "url": entry.url, "licence": entry.licence, "checked": checked},
+        aliases=entry.aliases,
+        uncached_tokens=uncached,
+        with_arrivals=entry.measured_arrivals,
+        comment=COMMENT,
+    )
 
 
 def main() -> None:
@@ -152,9 +90,7 @@ def main() -> None:
     given = parser.parse_args()
     for entry in ENTRIES:
         trace = read_trace(given.traces / entry.file)
-        (given.out / f"{entry.name}.yaml").write_text(
-            document(entry, trace, describe_trace(trace), given.checked)
-        )
+        (given.out / f"{entry.name}.yaml").write_text(document(entry, trace, given.checked))
         print(f"{entry.name}: {len(trace)} requests")
 
 

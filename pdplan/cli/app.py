@@ -12,6 +12,7 @@ import typer
 from pdplan._version import __version__
 from pdplan.cli.options import JsonOption, NoVerifyOption, RequestsOption, ScenarioArg, SeedOption, SetOption
 from pdplan.cli.profile_app import profile_app
+from pdplan.cli.workload_app import workload_app
 from pdplan.errors import EXIT_BUG, PdplanError
 
 #: click's ClickException, of whichever click this typer carries: BadParameter < UsageError < ClickException.
@@ -33,6 +34,7 @@ catalog_app = typer.Typer(
 )
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(profile_app, name="profile")
+app.add_typer(workload_app, name="workload")
 
 
 def _version(value: bool) -> None:

@@ -164,6 +164,54 @@ def modulated_dispersion(
 
 
 @dataclass(frozen=True, eq=False)
+class DriftingArrivals:
+    """Arrivals whose rate follows that of a history, window by window, from its start again at its end.
+
+    Parameters
+    ----------
+    rates : array
+        Rate in each window [1/s].
+    window_s : float
+        Length of a window [s].
+    local_scv : float
+        Squared coefficient of variation of gaps inside a window [-].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> d = DriftingArrivals(np.array([4.0, 8.0]), 60.0)
+    >>> d.rate, d.scaled(12.0).rates.tolist(), round(d.index_of_dispersion(60.0), 1)
+    (6.0, [8.0, 16.0], 41.0)
+    """
+
+    rates: Array
+    window_s: float
+    local_scv: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        require_positive("rates", self.rates, "1/s", zero_ok=True)
+        require_positive("the mean of the rates", float(self.rates.mean()), "1/s")
+        require_positive("window_s", self.window_s, "s")
+        require_positive("local_scv", self.local_scv)
+
+    @property
+    def rate(self) -> float:
+        """Mean rate over the history [1/s]."""
+        return float(self.rates.mean())
+
+    def scaled(self, rate: float) -> DriftingArrivals:
+        """Return the same drift around another mean rate [1/s]."""
+        require_positive("rate", rate, "1/s")
+        return DriftingArrivals(self.rates * (rate / self.rate), self.window_s, self.local_scv)
+
+    def index_of_dispersion(self, window_s: float) -> float:
+        """Local SCV + window Var(rate) / rate [-], for windows up to the history's own."""
+        require_positive("window_s", window_s, "s")
+        return self.local_scv + window_s * float(self.rates.var()) / self.rate
+
+
+@dataclass(frozen=True, eq=False)
 class TraceArrivals:
     """The arrivals of a trace, replayed.
 

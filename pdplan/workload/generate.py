@@ -12,6 +12,7 @@ from pdplan.checks import require_positive
 from pdplan.errors import InputError, UnsupportedError
 from pdplan.workload.arrivals import (
     ArrivalProcess,
+    DriftingArrivals,
     GammaArrivals,
     ModulatedArrivals,
     PoissonArrivals,
@@ -123,6 +124,8 @@ def arrival_times(arrivals: ArrivalProcess, requests: int, random: np.random.Gen
         return np.cumsum(random.gamma(shape, arrivals.scv / arrivals.rate, requests))
     if isinstance(arrivals, ModulatedArrivals):
         return _modulated_times(arrivals, requests, random)
+    if isinstance(arrivals, DriftingArrivals):
+        return _drifting_times(arrivals, requests, random)
     if isinstance(arrivals, TraceArrivals):
         if requests > arrivals.arrival_s.size:
             raise InputError(
@@ -154,6 +157,19 @@ def _modulated_times(process: ModulatedArrivals, requests: int, random: np.rando
     total, moment = np.array(totals), np.array(moments)
     share = (work - total[edge]) / (total[edge + 1] - total[edge])
     times: Array = moment[edge] + share * (moment[edge + 1] - moment[edge])
+    return times
+
+
+def _drifting_times(process: DriftingArrivals, requests: int, random: np.random.Generator) -> Array:
+    """Run a renewal process of unit rate on the clock of the accumulated rate, history after history."""
+    shape = 1.0 / process.local_scv
+    work = np.cumsum(random.gamma(shape, process.local_scv, requests))
+    totals = np.concatenate([[0.0], np.cumsum(process.rates * process.window_s)])
+    rounds, rest = np.divmod(work, totals[-1])
+    edge = np.clip(np.searchsorted(totals, rest, side="left") - 1, 0, process.rates.size - 1)
+    # a window without arrivals is a flat piece of the clock: work never falls inside it
+    inside = (rest - totals[edge]) / process.rates[edge]
+    times: Array = (rounds * process.rates.size + edge) * process.window_s + inside
     return times
 
 
