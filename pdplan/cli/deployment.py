@@ -23,10 +23,16 @@ _COLOCATE = frozenset({"no_interference", "slow_link", "fleet_too_small"})
 
 
 def prefers_colocated(plan: Plan) -> bool:
-    """Whether every class is better off colocated, no fleet is stated, and a colocated fleet exists."""
+    """Whether the verdicts are to colocate, and the colocated fleet costs no more than the split one.
+
+    A verdict is of one class alone; classes that share a fleet may still be served for less by splitting it.
+    A stated fleet is split.
+    """
+    cost = plan.colocated.cost
     return (
         plan.scenario.fleet is None
-        and plan.colocated.count_low is not None
+        and cost is not None
+        and cost.usd_per_hour <= plan.cost.usd_per_hour + 1e-9
         and all(v.reason in _COLOCATE for v in plan.verdicts)
     )
 

@@ -47,7 +47,12 @@ def run(
     make = colocated_deployment if colocated or by_verdict else split_deployment
     deployment = make(result, model_id=model_id)
     if by_verdict:
-        say(f"the verdict is to colocate ({result.verdicts[0].why}): --split writes the split fleet")
+        split, instead = result.cost.usd_per_hour, result.colocated.cost
+        assert instead is not None
+        say(
+            f"the verdict is to colocate ({instead.usd_per_hour:.2f} USD/h, {split:.2f} split), so that "
+            "fleet is written: --split writes the other"
+        )
     made = export(deployment, to, namespace=namespace)
     paths = destinations(made, output, force=force)
     if paths is not None:

@@ -176,11 +176,23 @@ def test_an_infeasible_plan_writes_nothing(capsys: pytest.CaptureFixture[str], t
 def test_verdicts_choose_the_side(plan: Plan) -> None:
     assert not prefers_colocated(plan)  # undetermined without simulation
     against = tuple(replace(v, reason="no_interference") for v in plan.verdicts)
-    assert prefers_colocated(replace(plan, verdicts=against))
-    none = replace(plan.colocated, count=None, count_low=None, why="too slow")
+    assert plan.colocated.cost is not None
+    dear = plan.colocated.cost
+    assert dear.usd_per_hour > plan.cost.usd_per_hour
+    assert not prefers_colocated(replace(plan, verdicts=against))  # several classes: dearer together
+    same = replace(plan.colocated, cost=replace(dear, usd_per_hour=plan.cost.usd_per_hour))
+    assert prefers_colocated(replace(plan, verdicts=against, colocated=same))
+    none = replace(plan.colocated, count=None, count_low=None, cost=None, why="too slow")
     assert not prefers_colocated(replace(plan, verdicts=against, colocated=none))
     with pytest.raises(InfeasibleError, match="too slow"):
         colocated_deployment(replace(plan, colocated=none))
+
+
+def test_classes_that_share_a_fleet_are_judged_by_its_price(capsys: pytest.CaptureFixture[str]) -> None:
+    scenario = str(Path(__file__).parents[2] / "scenarios" / "three-classes.yaml")
+    code, out, _ = run(capsys, scenario, "--to", "dynamo")
+    assert code == 0
+    assert "VllmPrefillWorker" in out
 
 
 def test_a_colocated_verdict_is_followed_and_said(
@@ -189,11 +201,12 @@ def test_a_colocated_verdict_is_followed_and_said(
     import pdplan.cli.export as face
 
     against = tuple(replace(v, reason="no_interference") for v in plan.verdicts)
-    monkeypatch.setattr(face, "size", lambda _: replace(plan, verdicts=against))
+    cheap = replace(plan.colocated, cost=plan.cost)
+    monkeypatch.setattr(face, "size", lambda _: replace(plan, verdicts=against, colocated=cheap))
     code, out, err = run(capsys, "--to", "dynamo")
     assert code == 0
     assert "VllmWorker" in yaml.safe_load(out)["spec"]["services"]
-    assert "--split writes the split fleet" in err
+    assert "--split writes the other" in err
     _, out, _ = run(capsys, "--to", "dynamo", "--split")
     assert "VllmPrefillWorker" in yaml.safe_load(out)["spec"]["services"]
 

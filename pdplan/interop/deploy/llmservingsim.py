@@ -105,9 +105,9 @@ def _notes(deployment: Deployment) -> list[str]:
     kv = " --kv-cache-dtype fp8" if deployment.kv_dtype == "fp8" else ""
     blocks = f"--block-size {deployment.block_tokens}"
     notes = [
-        f"LLMServingSim: python -m serving --cluster-config cluster.json --dtype {weights}{kv} {blocks} "
-        "--dataset ...; it needs a profile of this hardware, model and TP in profiler/perf",
-        f"pdplan: pdplan simulate --cluster-config cluster.json {_simulate_dtype(deployment)}{blocks} "
+        f"to run LLMServingSim: python -m serving --cluster-config cluster.json --dtype {weights}{kv} "
+        f"{blocks} --dataset ...; it needs a profile of this hardware, model and TP in profiler/perf",
+        f"to run pdplan: pdplan simulate --cluster-config cluster.json {_simulate_dtype(deployment)}{blocks} "
         "--dataset ...",
         *prefix_notes(deployment),
         *speculation_notes(deployment),

@@ -61,7 +61,7 @@ def sglang(deployment: Deployment) -> Export:
     head = header(
         deployment,
         placement,
-        what="SGLang servers on each node (bash this-file node 0, ...; then bash this-file front)",
+        what="SGLang servers on each node (bash sglang-serve.sh node 0, ...; then bash sglang-serve.sh front)",
         against=AGAINST,
         edit=_edit(deployment),
         notes=notes,

@@ -73,7 +73,7 @@ def vllm(deployment: Deployment) -> Export:
     head = header(
         deployment,
         placement,
-        what="vllm serve on each node (bash this-file node 0, ...; then bash this-file front)",
+        what="vllm serve on each node (bash vllm-serve.sh node 0, ...; then bash vllm-serve.sh front)",
         against=against,
         edit=_edit(deployment),
         notes=notes,
