@@ -13,10 +13,10 @@ import yaml
 from pdplan.cli import main
 from pdplan.cli.deployment import (
     colocated_deployment,
-    hugging_face_id,
     prefers_colocated,
     split_deployment,
 )
+from pdplan.cli.model_id import hugging_face_id
 from pdplan.errors import InfeasibleError, InputError
 from pdplan.interop.llmservingsim import build_fleet, read_cluster_config
 from pdplan.planner import Plan, size

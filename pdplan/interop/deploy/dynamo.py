@@ -14,13 +14,11 @@ from typing import Final
 from pdplan.interop.deploy.flags import vllm_options
 from pdplan.interop.deploy.header import header
 from pdplan.interop.deploy.limits import (
-    connector_notes,
-    prefix_notes,
+    common_notes,
     refuse_kv_dtype,
     refuse_other_vendors,
     refuse_paths,
     refuse_pipeline_split,
-    speculation_notes,
 )
 from pdplan.interop.deploy.names import k8s_name
 from pdplan.interop.deploy.placement import nodes_each, place
@@ -63,7 +61,7 @@ def dynamo(deployment: Deployment, *, namespace: str | None = None) -> Export:
     refuse_paths(deployment, "Dynamo", "a Hugging Face id, cached in a volume if you like")
     name = k8s_name(deployment.model_name, "-pd" if deployment.is_split else "", limit=_NAME_LIMIT)
     envs, notes = _router(deployment)
-    notes += [*connector_notes(deployment), *prefix_notes(deployment), *speculation_notes(deployment)]
+    notes += common_notes(deployment)
     head = header(
         deployment,
         place(deployment),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pdplan.errors import UnsupportedError
+from pdplan.interop.deploy.flags import context_limit
 from pdplan.interop.deploy.record import Deployment
 
 #: Two bytes a value: what an engine's ``auto`` KV cache is, for a model in 16 bits or in quantised weights.
@@ -66,7 +67,17 @@ def refuse_paths(deployment: Deployment, target: str, remedy: str) -> None:
         raise UnsupportedError(f"model id {deployment.model_id} is a path: {target} needs {remedy}")
 
 
-def connector_notes(deployment: Deployment) -> list[str]:
+def common_notes(deployment: Deployment) -> list[str]:
+    """Say what whoever starts engines must know: connectors, prefix cache, speculation, context."""
+    return [*_connector_notes(deployment), *plan_notes(deployment), *_context_notes(deployment)]
+
+
+def plan_notes(deployment: Deployment) -> list[str]:
+    """Say what the plan counts on that no option gives."""
+    return [*_prefix_notes(deployment), *_speculation_notes(deployment)]
+
+
+def _connector_notes(deployment: Deployment) -> list[str]:
     """Say what NIXL wants of the two pools, where the plan comes near it."""
     if not deployment.is_split:
         return []
@@ -85,7 +96,7 @@ def connector_notes(deployment: Deployment) -> list[str]:
     return notes
 
 
-def prefix_notes(deployment: Deployment) -> list[str]:
+def _prefix_notes(deployment: Deployment) -> list[str]:
     """Say what the plan assumed of the prefix cache, which engines have on."""
     hits = {p.role: p.prefix_hit for p in deployment.pools if p.prefix_hit > 0}
     if not hits:
@@ -97,11 +108,22 @@ def prefix_notes(deployment: Deployment) -> list[str]:
     ]
 
 
-def speculation_notes(deployment: Deployment) -> list[str]:
+def _speculation_notes(deployment: Deployment) -> list[str]:
     """Say that speculation was planned, whose draft model is not pdplan's to choose."""
     if deployment.tokens_per_step == 1:
         return []
     return [
         f"the plan counts on {deployment.tokens_per_step:g} tokens a decode step: configure the speculation "
         "that gives them, or TPOT will be longer"
+    ]
+
+
+def _context_notes(deployment: Deployment) -> list[str]:
+    """Say that long requests are turned away where the KV of an instance is short of the model's context."""
+    limit = context_limit(deployment)
+    if limit is None:
+        return []
+    return [
+        f"an instance holds less KV than the model's context of {deployment.max_context_tokens:,} tokens: "
+        f"requests longer than {limit:,} tokens are refused"
     ]

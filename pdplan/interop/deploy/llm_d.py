@@ -18,12 +18,10 @@ from pdplan.errors import UnsupportedError
 from pdplan.interop.deploy.flags import vllm_options
 from pdplan.interop.deploy.header import header
 from pdplan.interop.deploy.limits import (
-    connector_notes,
-    prefix_notes,
+    common_notes,
     refuse_kv_dtype,
     refuse_paths,
     refuse_pipeline_split,
-    speculation_notes,
 )
 from pdplan.interop.deploy.names import k8s_name
 from pdplan.interop.deploy.placement import Placement, nodes_each, place
@@ -80,8 +78,7 @@ def llm_d(deployment: Deployment, *, namespace: str | None = None) -> Export:
             )
     name = k8s_name(deployment.model_name)
     labels = [("llm-d.ai/inference-serving", "true"), ("llm-d.ai/model", name)]
-    notes = [*_routing_notes(deployment), *connector_notes(deployment), *prefix_notes(deployment)]
-    notes += speculation_notes(deployment)
+    notes = [*_routing_notes(deployment), *common_notes(deployment)]
     placement = place(deployment)
     where = f" -n {namespace}" if namespace else ""
     release = k8s_name(deployment.model_name, limit=30)

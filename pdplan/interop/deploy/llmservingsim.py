@@ -11,7 +11,7 @@ import json
 from typing import Any, Final
 
 from pdplan.errors import UnsupportedError
-from pdplan.interop.deploy.limits import prefix_notes, refuse_paths, speculation_notes
+from pdplan.interop.deploy.limits import plan_notes, refuse_paths
 from pdplan.interop.deploy.placement import Placed, place
 from pdplan.interop.deploy.record import Deployment
 from pdplan.interop.deploy.rendering import Export, Manifest
@@ -109,8 +109,7 @@ def _notes(deployment: Deployment) -> list[str]:
         f"{blocks} --dataset ...; it needs a profile of this hardware, model and TP in profiler/perf",
         f"to run pdplan: pdplan simulate --cluster-config cluster.json {_simulate_dtype(deployment)}{blocks} "
         "--dataset ...",
-        *prefix_notes(deployment),
-        *speculation_notes(deployment),
+        *plan_notes(deployment),
     ]
     if any(p.pp > 1 for p in deployment.pools):
         notes.append(

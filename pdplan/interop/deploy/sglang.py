@@ -12,11 +12,9 @@ from typing import Final
 from pdplan.interop.deploy.flags import sglang_options
 from pdplan.interop.deploy.header import header
 from pdplan.interop.deploy.limits import (
-    connector_notes,
-    prefix_notes,
+    common_notes,
     refuse_kv_dtype,
     refuse_pipeline_mismatch,
-    speculation_notes,
 )
 from pdplan.interop.deploy.placement import Placed, Placement, place
 from pdplan.interop.deploy.record import Deployment
@@ -52,16 +50,11 @@ def sglang(deployment: Deployment) -> Export:
     refuse_kv_dtype(deployment, "SGLang")
     refuse_pipeline_mismatch(deployment)
     placement = place(deployment)
-    notes = [
-        *_notes(deployment),
-        *connector_notes(deployment),
-        *prefix_notes(deployment),
-        *speculation_notes(deployment),
-    ]
+    notes = [*_notes(deployment), *common_notes(deployment)]
     head = header(
         deployment,
         placement,
-        what="SGLang servers on each node (bash sglang-serve.sh node 0, ...; then bash sglang-serve.sh front)",
+        what="SGLang on each node (bash sglang-serve.sh node 0, ...; then bash sglang-serve.sh front)",
         against=AGAINST,
         edit=_edit(deployment),
         notes=notes,

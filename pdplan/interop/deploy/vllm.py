@@ -14,11 +14,9 @@ from typing import Final
 from pdplan.interop.deploy.flags import vllm_options
 from pdplan.interop.deploy.header import header
 from pdplan.interop.deploy.limits import (
-    connector_notes,
-    prefix_notes,
+    common_notes,
     refuse_kv_dtype,
     refuse_pipeline_split,
-    speculation_notes,
 )
 from pdplan.interop.deploy.placement import Placed, Placement, place
 from pdplan.interop.deploy.record import Deployment
@@ -64,12 +62,7 @@ def vllm(deployment: Deployment) -> Export:
     refuse_pipeline_split(deployment)
     placement = place(deployment)
     against = AGAINST if deployment.is_split else (*AGAINST, ROUTER_AGAINST)
-    notes = [
-        *_routing_notes(deployment),
-        *connector_notes(deployment),
-        *prefix_notes(deployment),
-        *speculation_notes(deployment),
-    ]
+    notes = [*_routing_notes(deployment), *common_notes(deployment)]
     head = header(
         deployment,
         placement,

@@ -192,6 +192,25 @@ def test_refusals_name_the_remedy(target: str, deployment: Deployment, said: str
     assert "\n" not in str(error.value)
 
 
+def test_a_context_that_does_not_fit_is_limited_and_said() -> None:
+    # 48,336 tokens of KV: 90% is 43,502, in whole 1024s 43,008
+    made = export(with_pools(COLOCATED, kv_capacity_tokens=48_336), "dynamo")
+    assert worker_args(yaml.safe_load(made.files[0].text), "VllmWorker")["--max-model-len"] == "43008"
+    assert any("43,008 tokens are refused" in note for note in made.notes)
+
+
+def test_what_the_plan_counts_on_is_said() -> None:
+    hits = with_pools(EXAMPLE, prefix_hit=0.4)
+    made = export(replace(hits, tokens_per_step=2.5), "dynamo")
+    assert "--enable-prefix-caching" in made.files[0].text
+    assert any("40% of prompt tokens at prefill" in note for note in made.notes)
+    assert any("2.5 tokens a decode step" in note for note in made.notes)
+    uneven = changed(EXAMPLE, "decode", tp=2, accelerator="h200-sxm-141gb")
+    notes = " ".join(export(uneven, "vllm").notes)
+    assert "prefill TP 4 is larger than decode TP 2" in notes
+    assert "different accelerators" in notes
+
+
 def test_header_says_where_it_comes_from_and_what_to_edit() -> None:
     text = export(EXAMPLE, "dynamo").files[0].text
     head = text[: text.index("apiVersion: nvidia.com")]
