@@ -22,7 +22,9 @@ from pdplan.interop.llmservingsim import build_fleet, read_cluster_config
 from pdplan.planner import Plan, size
 from pdplan.spec.builtin import builtin_scenario
 from pdplan.spec.catalog import load_model
+from pdplan.spec.scenario import Scenario
 
+PLANS: dict[str, Plan] = {}
 TARGETS = ("dynamo", "llm-d", "vllm", "sglang", "llmservingsim")
 NAMES = {
     "dynamo": ["dynamo.yaml"],
@@ -43,6 +45,19 @@ def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
 @pytest.fixture(scope="module")
 def plan() -> Plan:
     return size(builtin_scenario())
+
+
+@pytest.fixture(autouse=True)
+def _plan_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plan each scenario once for all tests: a plan is frozen."""
+
+    def size_once(scenario: Scenario) -> Plan:
+        key = scenario.model_dump_json()
+        if key not in PLANS:
+            PLANS[key] = size(scenario)
+        return PLANS[key]
+
+    monkeypatch.setattr("pdplan.cli.export.size", size_once)
 
 
 @pytest.mark.parametrize("target", TARGETS)
