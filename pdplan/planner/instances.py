@@ -247,11 +247,15 @@ def with_measured_step_factor(scenario: Scenario) -> tuple[Scenario, str]:
 
 
 def _load_profile(scenario: Scenario, name: str) -> LatencyProfile:
-    """Read a profile by catalog name, or from a file beside the scenario."""
+    """Read a profile by catalog name, from a file beside the scenario, or from an installed database."""
     from pdplan.latency.profile import LatencyProfile, load_profile
 
     path = Path(scenario.origin.source).parent / name
     try:
+        if name.startswith("aiconfigurator:"):
+            from pdplan.planner.database_latency import database_profile
+
+            return database_profile(scenario, name)
         if path.suffix in (".yaml", ".yml"):
             return load_profile(path)
         return LatencyProfile.from_document(catalog_document("latency", name))
