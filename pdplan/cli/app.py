@@ -197,6 +197,51 @@ def goodput(
 
 
 @app.command()
+def predict(
+    scenario: ScenarioArg = None,
+    concurrency: Annotated[
+        str | None,
+        typer.Option(
+            "--concurrency",
+            metavar="N[,N...]",
+            help="Requests that a benchmark keeps in flight. Default: arrivals at the scenario's rate.",
+            show_default=False,
+        ),
+    ] = None,
+    output_factor: Annotated[
+        float,
+        typer.Option(
+            "--output-factor", help="Generated over nominal output length (InferenceX-style runs: 0.9)."
+        ),
+    ] = 1.0,
+    colocated: Annotated[
+        bool, typer.Option("--colocated", help="The smallest colocated fleet instead; simulated only.")
+    ] = False,
+    simulate: Annotated[
+        bool, typer.Option("--simulate/--no-simulate", help="Run the engine beside the formulas.")
+    ] = True,
+    json: JsonOption = False,
+    set_: SetOption = None,
+    requests: RequestsOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Predict what a fleet gives: at a held concurrency, or at the scenario's rate."""
+    import pdplan.cli.predict as face
+
+    face.run(
+        scenario,
+        as_json=json,
+        overrides=tuple(set_ or ()),
+        concurrency=concurrency,
+        output_factor=output_factor,
+        colocated=colocated,
+        simulate=simulate,
+        requests=requests,
+        seed=seed,
+    )
+
+
+@app.command()
 def explain(
     quantity: Annotated[
         str | None,

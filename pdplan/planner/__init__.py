@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pdplan.planner.answer import Plan
     from pdplan.planner.goodput_report import GoodputReport, goodput
     from pdplan.planner.infeasible import InfeasiblePlanError
+    from pdplan.planner.predict_report import Prediction, predict
     from pdplan.planner.simulation import simulate
     from pdplan.planner.sizing import plan, size, verified
     from pdplan.planner.validation import Validation, validate
@@ -20,11 +21,13 @@ __all__ = [
     "GoodputReport",
     "InfeasiblePlanError",
     "Plan",
+    "Prediction",
     "SplitReport",
     "Validation",
     "Verification",
     "goodput",
     "plan",
+    "predict",
     "simulate",
     "size",
     "split",
@@ -39,11 +42,13 @@ __getattr__, __dir__ = exports(
         "GoodputReport": "pdplan.planner.goodput_report",
         "InfeasiblePlanError": "pdplan.planner.infeasible",
         "Plan": "pdplan.planner.answer",
+        "Prediction": "pdplan.planner.predict_report",
         "SplitReport": "pdplan.planner.verdicts",
         "Validation": "pdplan.planner.validation",
         "Verification": "pdplan.planner.verification",
         "goodput": "pdplan.planner.goodput_report",
         "plan": "pdplan.planner.sizing",
+        "predict": "pdplan.planner.predict_report",
         "simulate": "pdplan.planner.simulation",
         "size": "pdplan.planner.sizing",
         "split": "pdplan.planner.verdicts",

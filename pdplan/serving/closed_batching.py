@@ -31,7 +31,7 @@ class _Rows:
 
     ``density[m]``: law of the tokens of m prompts that fit together. ``partial``, ``whole``: (chance, mean,
     second moment of the length) when more than m are there and the next does not fit, and when m are there.
-    After the rows m = 0, 1, ... come those of one prompt beyond each length of ``_APART``; row 1 has the rest.
+    After the rows m = 0, 1, ... come those of one prompt beyond each of ``_APART``; row 1 has the rest.
     """
 
     first_over: float
@@ -125,12 +125,12 @@ class Batching:
         size = self._pmf.size
         density = np.zeros((self.most + 1, size))
         partial, whole = (np.zeros((self.most + 1 + len(_APART), 3)) for _ in range(2))
-        x = np.arange(size) * self._lattice[0]
+        x = np.asarray(np.arange(size) * self._lattice[0], dtype=np.float64)
         now = first
         for m in range(1, self.most + 1):
             density[m] = now
             squares = self.squares_per_square * x**2 * (1 + self._scv) / (m + self._scv)
-            length = np.asarray(self.step_s(x, squares), dtype=float)
+            length: Array = np.asarray(self.step_s(x, squares), dtype=float)
             for table, mass in ((partial, now * self._not_fit), (whole, now)):
                 for row, part in self._parted(m, x):
                     here = mass * part
@@ -141,8 +141,8 @@ class Batching:
         over = self.tokens > self.budget_tokens
         if first_over > 0 and over.any():
             n, w = self.tokens[over], self.weight[over] / self.weight[over].sum()
-            length = np.asarray(self.step_s(n, self.squares_per_square * n**2), dtype=float)
-            sums = first_over * np.array([1.0, w @ length, w @ length**2])
+            longer: Array = np.asarray(self.step_s(n, self.squares_per_square * n**2), dtype=float)
+            sums = first_over * np.array([1.0, w @ longer, w @ longer**2])
             partial[-1] += sums
             whole[-1] += sums
         return _Rows(first_over, density, partial, whole)
@@ -183,7 +183,9 @@ class Batching:
             full = np.zeros((takes.size, most + 1))  # (m, k)
             for law, share in ((self._fresh, 1.0 - left_over), (blocked, left_over)):
                 more, all_ = law.partial[rows, column][:, None], law.whole[rows, column][:, None]
-                full += (np.where(takes[:, None] < k, more, 0) + np.where(takes[:, None] == k, all_, 0)) * share
+                full += (
+                    np.where(takes[:, None] < k, more, 0) + np.where(takes[:, None] == k, all_, 0)
+                ) * share
             full[0] = 0.0
             tables.append(np.concatenate([_gather(full[: most + 1], reps), full[most + 1 :]]))
         chance, first, second = tables

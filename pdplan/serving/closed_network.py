@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from pdplan.checks import require_positive
 from pdplan.errors import InputError
 from pdplan.latency.model import LatencyModel
@@ -220,3 +218,12 @@ class ClosedNetwork:
     def trust(self) -> Trust:
         """Approximate."""
         return Trust.APPROXIMATE
+
+    @property
+    def accuracy(self) -> str:
+        """What was measured of the solution used, in docs/validation/closed_network.md."""
+        if is_locked(self.fleet):
+            return "equal requests fall into step: means within 2% of the engine"
+        if self.users <= STATE_BY_STATE:
+            return "mean TTFT within 5%, mean TPOT within 1% of the engine in the configurations measured"
+        return f"more than {STATE_BY_STATE} users, by a fixed point: mean TTFT within 10% of the engine"

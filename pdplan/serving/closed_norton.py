@@ -27,7 +27,7 @@ from pdplan.serving.prefill_queue import Array
 
 _ROUNDS = 30
 #: Relative change of the throughput at which the rounds end.
-_SETTLED = 3e-5
+_SETTLED = 1e-4
 
 
 def solve_norton(fleet: ClosedFleet) -> ClosedParts:
@@ -55,7 +55,7 @@ def _between(fleet: ClosedFleet, a: ClosedParts, b: ClosedParts, share: float) -
 
 @dataclass(frozen=True, eq=False)
 class _Rest:
-    """What stands beside the prefill instance: log terms of one decode instance, and of all other stations."""
+    """What stands beside the prefill instance: log terms of one decode instance and of all else."""
 
     one_decode: Array
     without: Array
@@ -176,16 +176,17 @@ class _Steps:
             if station is None:
                 return self.batching.menu(None, np.zeros(most + 1))
             return self.batching.menu(last, station.left_over, station.at_start)
-        # all wait in equal queues, filled for as long as the step under way has run: that of the instance which
-        # starts has run longest
+        # all wait in equal queues, filled for as long as the step under way has run: longest at the instance
+        # that starts
         n = np.arange(most + 1)
         each = np.where(n > 0, np.maximum(2.0 * n / (instances + 1.0), 1.0), 0.0)
         low = np.floor(each).astype(np.int64)
         part = each - low
         size = int(low[-1]) + 2
-        start = None
+        start: Array | None = None
         if station is not None:
-            start = np.bincount(np.rint(each).astype(np.int64), station.at_start, minlength=size)
+            near = np.rint(each).astype(np.int64)
+            start = np.asarray(np.bincount(near, station.at_start, minlength=size), dtype=np.float64)
         own = self.batching.menu(last, self.batching.overflow(size - 1), start)
         chance = (1 - part) * own.chance[:, low] + part * own.chance[:, low + 1]
         safe = np.where(chance > 0, chance, 1.0)
@@ -196,9 +197,7 @@ class _Steps:
 
         mean = mixed(own.mean_s)
         var = mixed(own.var_s + own.mean_s**2) - mean**2
-        return StepMenu(
-            own.takes, chance, mean / instances, np.maximum(var, 0.0) / instances**2, own.blocked
-        )
+        return StepMenu(own.takes, chance, mean / instances, np.maximum(var, 0.0) / instances**2, own.blocked)
 
 
 def _decode_rates(fleet: ClosedFleet) -> Array:

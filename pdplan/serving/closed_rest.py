@@ -43,7 +43,9 @@ def convolved(a: Array, b: Array) -> Array:
     behind = n[:, None] - n[None, :]
     both = np.where(behind >= 0, a[None, :] + b[np.maximum(behind, 0)], -np.inf)
     top = both.max(axis=1)
-    return np.asarray(top + np.log(np.exp(both - top[:, None]).sum(axis=1)))
+    top = np.where(np.isinf(top), 0.0, top)  # a delay of no length holds nobody
+    with np.errstate(divide="ignore"):
+        return np.asarray(top + np.log(np.exp(both - top[:, None]).sum(axis=1)))
 
 
 def repeated(a: Array, times: int) -> Array:

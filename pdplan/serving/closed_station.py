@@ -75,7 +75,7 @@ class ClosedStation:
         """
         up = (self.number * self.arrival_rates)[:-1]
         tail = np.cumsum(self.number[::-1])[::-1][1:]
-        good = np.flatnonzero((self.number[1:] > 1e-9) & (up > 0) & (tail > 1e-3))
+        good = np.flatnonzero((self.number[1:] > 1e-9 * tail[0]) & (up > 0) & (tail > 1e-3 * tail[0]))
         rate = up[good] / self.number[1 + good]
         return np.asarray(np.interp(np.arange(users), good, rate))
 

@@ -58,6 +58,8 @@ def one_at_a_time(service_s: Array, weight: Array, most: int) -> StepMenu:
         here, mass = group == g, float(weight[group == g].sum())
         own = float(weight[here] @ service_s[here]) / mass
         rows.append((mass, own, float(weight[here] @ (service_s[here] - own) ** 2) / mass))
-    chance, means, variances = (np.repeat(np.array(c)[:, None], most + 1, axis=1) for c in zip(*rows, strict=True))
+    chance, means, variances = (
+        np.repeat(np.array(c)[:, None], most + 1, axis=1) for c in zip(*rows, strict=True)
+    )
     chance[:, 0] = means[:, 0] = variances[:, 0] = 0.0
     return StepMenu(np.ones(len(rows), dtype=np.int64), chance, means, variances)

@@ -132,7 +132,11 @@ def demand(case: Case, n: int = 3_000_000) -> ClassDemand:
         v = w
         low = np.arange(1, 9)  # short outputs one by one: 1/(out - 1) is steep there
         tail = sort[sort > 8]
-        at = np.unique(np.r_[np.linspace(0, 0.98 * tail.size, 40), np.linspace(0.98 * tail.size, tail.size, 21)].astype(int))
+        at = np.unique(
+            np.r_[np.linspace(0, 0.98 * tail.size, 40), np.linspace(0.98 * tail.size, tail.size, 21)].astype(
+                int
+            )
+        )
         o = np.r_[low, np.add.reduceat(tail, at[:-1]) / np.diff(at)]
         v = np.r_[[(sort == k).mean() for k in low], np.diff(at) / n]
     return ClassDemand(

@@ -1,0 +1,32 @@
+"""The closed network against the engine's closed loop: twenty configurations, within 3% or a stated miss."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from closed_cases import CASES, Case, engine, network
+
+#: Configurations that miss 3%, with what they are within and why (docs/validation/closed_network.md).
+MISSES = {
+    # round robin over batching instances: the share of randomness left is taken from one prompt at a time
+    6: 0.08,
+}
+
+
+@pytest.mark.parametrize("at", range(len(CASES)), ids=[str(c) for c in CASES])
+def test_within_three_percent_of_the_engine(at: int) -> None:
+    case: Case = CASES[at]
+    net = network(case)
+    result = engine(case, 400_000 if case.lengths == "variable" else 100_000)
+    for quantity, value in (("ttft", net.mean_ttft_s), ("tpot", net.mean_tpot_s)):
+        seen = result.statistic(quantity)
+        assert seen.value is not None
+        assert seen.half_width is not None
+        limit = MISSES.get(at, 0.03) if quantity == "ttft" else 0.03
+        # a sample is not the truth: its own interval comes on top
+        assert abs(value - seen.value) <= limit * seen.value + seen.half_width, quantity
