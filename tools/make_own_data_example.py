@@ -4,7 +4,7 @@
 
 bench.json has results in the form of `vllm bench serve` (one document after another, as it appends them) of
 one colocated Llama-3.1-8B on an H100: prompts of several lengths alone, then rising concurrency. requests.csv
-has 20 minutes of requests whose lengths follow azure-conv-2023 and whose rate swings between 4 and 12 a second.
+has four minutes of requests, lengths as in azure-conv-2023 and a rate that swings between 20 and 60 a second.
 Both are synthetic: step times are the catalog's roofline, stretched by 8%.
 """
 
@@ -24,9 +24,9 @@ from pdplan.workload import PoissonArrivals, Workload, generate_requests, load_w
 OUT = Path(__file__).resolve().parents[1] / "scenarios" / "own-data"
 ROOT = Path(__file__).resolve().parents[1]
 SLOWER = 1.08  # the cluster of this example is not quite the catalog's
-ALONE = (128, 512, 1024, 2048, 4096, 8192)
-HELD = (1, 4, 16, 32, 64, 128)
-SPAN_S, LOW, HIGH, CYCLE_S = 1200.0, 4.0, 12.0, 900.0
+ALONE = (128, 512, 1024, 2048, 4096, 8192, 16384)
+HELD = (1, 4, 16, 32, 64, 128, 256)
+SPAN_S, LOW, HIGH, CYCLE_S = 240.0, 20.0, 60.0, 180.0
 
 
 class Stretched:
@@ -69,7 +69,7 @@ def run(model: Any, prompt: int, output: int, users: int, requests: int) -> dict
     return {
         "backend": "vllm",
         "model_id": "meta-llama/Llama-3.1-8B-Instruct",
-        "tag": "synthetic: made by tools/make_own_data_example.py",
+        "tag": f"prompt {prompt}, {users} users",
         "num_prompts": requests,
         "request_rate": "inf",
         "burstiness": 1.0,
@@ -92,7 +92,7 @@ def bench() -> str:
     model = cluster()
     rows = [run(model, prompt, 32, 1, 32) for prompt in ALONE]
     rows += [run(model, 1024, 256, users, max(24 * users, 200)) for users in HELD]
-    rows += [run(model, 4096, 256, users, 24 * users) for users in HELD[2:-1]]
+    rows += [run(model, 4096, 256, users, 24 * users) for users in HELD[2:-2]]
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
