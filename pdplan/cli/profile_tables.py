@@ -77,7 +77,7 @@ def check_text(
             lines.append(_errors(kind, "all", e))
     lines += [
         "",
-        "Errors are |predicted/measured - 1| over operating points; bias is the median with its sign.",
+        "Errors: |predicted/measured - 1| over operating points; bias: median, with sign.",
     ]
     lines += [f"{degree(*k)} was measured and is not in the profile" for k in found.missing]
     if limit is not None:

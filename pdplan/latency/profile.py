@@ -18,6 +18,7 @@ from pdplan.latency.profile_fields import (
     TOP_KEYS,
     calibration,
     count,
+    entries,
     known_keys,
     ms,
     number,
@@ -25,6 +26,7 @@ from pdplan.latency.profile_fields import (
     optional_pair,
     pair,
     required,
+    sentences,
 )
 from pdplan.latency.table import DecodeCurve, Tabulated
 
@@ -120,20 +122,21 @@ class LatencyProfile:
         source = _source(document)
         capacity = {
             (count(where, c, "tp"), count(where, c, "pp", 1)): count(where, c, "tokens")
-            for c in document.get("kv_capacity", ())
+            for c in (entries(where, document, "kv_capacity") if "kv_capacity" in document else ())
         }
         variants: dict[tuple[int, int], Fitted | Tabulated] = {}
         errors: dict[tuple[int, int], str] = {}
         open_points: dict[tuple[int, int], tuple[str, ...]] = {}
-        for entry in required(where, document, "variants"):
+        for entry in entries(where, document, "variants"):
             key = count(where, entry, "tp"), count(where, entry, "pp", 1)
             if key in variants:
                 raise InputError(f"{where}: tp {key[0]} pp {key[1]} appears twice")
             build = _fitted if "prefill_ms" in entry else _tabulated
             variants[key] = build(f"{where}, tp {key[0]} pp {key[1]}", entry, source, capacity.get(key))
             errors[key] = str(entry.get("fit_error", ""))
-            open_points[key] = tuple(str(n) for n in entry.get("identifiability", ()))
+            open_points[key] = sentences(where, entry, "identifiability")
         overhead = document.get("engine_overhead", {})
+        known_keys(f"{where}, engine_overhead", overhead, frozenset(["step_ms", "per_token_ms"]))
         factor, calibrated = calibration(where, document)
         return cls(
             name=name,
@@ -146,7 +149,7 @@ class LatencyProfile:
             variants=variants,
             kv_capacity=capacity,
             fit_errors=errors,
-            notes=tuple(str(n) for n in document.get("notes", ())),
+            notes=sentences(where, document, "notes"),
             engine_step_overhead_s=ms(where, overhead, "step_ms", 0.0),
             engine_token_overhead_s=ms(where, overhead, "per_token_ms", 0.0),
             identifiability=open_points,
@@ -192,7 +195,7 @@ def _fitted(where: str, entry: Mapping[str, Any], source: str, capacity: int | N
                 ms(where, regime, "per_context_token", 0.0),
                 number(where, regime, "from_batch", 0.0),
             )
-            for regime in required(where, entry, "decode_ms")
+            for regime in entries(where, entry, "decode_ms")
         ),
         pair(where, entry, "prefill_tokens_range"),
         pair(where, entry, "decode_batch_range"),
@@ -214,7 +217,7 @@ def _tabulated(where: str, entry: Mapping[str, Any], source: str, capacity: int 
             tuple(x / 1e3 for x in numbers(where, c, "step_ms")),
             number(where, c, "mean_context_tokens") if "mean_context_tokens" in c else None,
         )
-        for c in required(where, entry, "decode_tables")
+        for c in entries(where, entry, "decode_tables")
     )
     if "prefill_table" in entry:
         tokens = numbers(where, entry["prefill_table"], "tokens")

@@ -64,6 +64,22 @@ def required(where: str, entry: Mapping[str, Any], key: str) -> Any:
     return entry[key]
 
 
+def entries(where: str, entry: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """Return a list that must be there and hold something."""
+    values = required(where, entry, key)
+    if not isinstance(values, list) or not values:
+        raise InputError(f"{where}: {key} must be a list of at least one entry")
+    return values
+
+
+def sentences(where: str, entry: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """Return a list of texts, empty where there is none."""
+    values = entry.get(key, [])
+    if not isinstance(values, list):
+        raise InputError(f"{where}: {key} must be a list of sentences")
+    return tuple(str(v) for v in values)
+
+
 def number(where: str, entry: Mapping[str, Any], key: str, default: float | None = None) -> float:
     """Return a number."""
     value = entry.get(key, default) if default is not None else required(where, entry, key)

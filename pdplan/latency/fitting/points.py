@@ -61,7 +61,7 @@ def prefill_steps(points: Sequence[PrefillPoint]) -> Steps:
     >>> twice, four = (PrefillPoint(512, 0.07), PrefillPoint(512, 0.09)), PrefillPoint(512, 0.3, batch=4)
     >>> steps = prefill_steps([*twice, four])
     >>> steps.at.tolist(), steps.measured_s.tolist(), steps.left_out
-    ([[512.0, 0.0]], [0.08], ('1 prefill steps with several prompts: not known to have run as one step',))
+    ([[512.0, 0.0]], [0.08], ('1 prefill step with several prompts: not known to have run as one step',))
     """
     alone = [p for p in points if p.batch == 1]
     used, notes = (alone, _several(len(points) - len(alone))) if alone else (list(points), ())
@@ -85,12 +85,12 @@ def decode_steps(points: Sequence[DecodePoint]) -> Steps:
     --------
     >>> steps = decode_steps([DecodePoint(8, 512, 0.02), DecodePoint(16, None, 0.03)])
     >>> steps.at.tolist(), steps.left_out
-    ([[8.0, 512.0]], ('1 decode steps that do not say their context',))
+    ([[8.0, 512.0]], ('1 decode step without a context',))
     """
     known = [p for p in points if p.context_tokens is not None]
     used = known or list(points)
     missing = len(points) - len(used)
-    notes = (f"{missing} decode steps that do not say their context",) if missing else ()
+    notes = (f"{_count(missing, 'decode step')} without a context",) if missing else ()
     for p in used:
         _require(p.batch, "batch of a decode step")
         if p.context_tokens is not None:
@@ -100,8 +100,12 @@ def decode_steps(points: Sequence[DecodePoint]) -> Steps:
 
 
 def _several(count: int) -> tuple[str, ...]:
-    text = f"{count} prefill steps with several prompts: not known to have run as one step"
+    text = f"{_count(count, 'prefill step')} with several prompts: not known to have run as one step"
     return (text,) if count else ()
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _require(value: float, what: str) -> None:

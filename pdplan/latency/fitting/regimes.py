@@ -16,8 +16,12 @@ from pdplan.latency.interpolate import Array
 LEAST = 5
 #: Batches at which a second regime is tried, at most.
 TRIED = 8
-#: Two regimes must bring the mean error of points left out below this share of what one has.
-BETTER = 0.8
+#: Two regimes must bring the mean error of points left out below this share of what one has ...
+BETTER = 0.75
+#: ... by this much [-] ...
+WORTH = 0.005
+#: ... and by this many standard errors.
+SURE = 3.0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -76,19 +80,20 @@ def starts_to_try(steps: Steps) -> tuple[float, ...]:
 def choose_regimes(steps: Steps) -> tuple[Regimes, Array | None]:
     """Return the fit, and the relative error of each point left out (None: too few points to leave any out).
 
-    Two regimes are taken if they bring the mean absolute error of points left out down by a fifth and by two
-    standard errors of the difference; the batch where they meet is chosen anew without each point.
+    Two regimes are taken if they bring the mean absolute error of points left out down by a quarter, by half
+    a percentage point and by three standard errors of the difference; the batch where they meet is chosen
+    anew without each point.
     """
     one = fit_one(steps)
     if len(steps) <= max(len(told_apart(steps)), 1):
         return one, None
     errors = left_out_errors(steps, lambda seen, asked: fit_one(seen).predict(asked))
     starts = starts_to_try(steps)
-    if not starts:
+    if not starts or np.abs(errors).mean() <= WORTH:
         return one, errors
     split = left_out_errors(steps, lambda seen, asked: fit_two(seen, starts).predict(asked))
     gain = np.abs(errors) - np.abs(split)
-    sure = gain.mean() > 2.0 * gain.std(ddof=1) / np.sqrt(gain.size)
+    sure = gain.mean() > max(SURE * gain.std(ddof=1) / np.sqrt(gain.size), WORTH)
     if sure and np.abs(split).mean() < BETTER * np.abs(errors).mean():
         return fit_two(steps, starts), split
     return one, errors

@@ -13,6 +13,8 @@ MAD_TO_SIGMA = 1.4826
 #: Relative errors below this are not told apart: finer than any timer of an engine.
 FLOOR = 1e-4
 ROUNDS = 60
+#: A fit is not believed to be further from a measurement than by this factor.
+FAR = 30.0
 #: A term that is nowhere a larger share of the time than this is 0.
 NOTHING = 1e-12
 
@@ -35,9 +37,11 @@ def relative_scale(residuals: Array, terms: int) -> float:
 def robust_nonnegative(design: Array, measured: Array) -> Array:
     r"""Return coefficients x >= 0 of ``measured ~ design x``, little moved by outliers.
 
-    Minimises :math:`\sum_i \rho(r_i/(1.345\,\sigma))`, :math:`r = (design\,x)/measured - 1`,
-    :math:`\rho(u) = \sqrt{1+u^2} - 1` (soft L1), by re-weighted non-negative least squares; sigma follows the
-    median error. Relative errors, so that short and long steps weigh the same.
+    Solves for the least :math:`\sum_i \rho(r_i/(1.345\,\sigma))` with
+    :math:`r = (design\,x - measured)/fitted`, :math:`\rho(u) = \sqrt{1+u^2} - 1` (soft L1), by re-weighted
+    non-negative least squares; sigma follows the median error, ``fitted`` is the last round's. Errors are
+    relative, so that short and long steps weigh the same, and to the fit, so that a time that is wrongly
+    small weighs no more than one that is wrongly large.
 
     Parameters
     ----------
@@ -59,24 +63,25 @@ def robust_nonnegative(design: Array, measured: Array) -> Array:
     >>> n = np.array([1.0, 2.0, 4.0, 8.0, 16.0])
     >>> times = 3.0 + 2.0 * n
     >>> times[2] *= 3                                                     # one of five is wrong
-    >>> robust_nonnegative(np.stack([np.ones(5), n], axis=1), times).round(3).tolist()
+    >>> robust_nonnegative(np.stack([np.ones(5), n], axis=1), times).round(2).tolist()
     [3.0, 2.0]
     """
     from scipy.optimize import nnls
 
-    rows = design / measured[:, None]
-    size = np.linalg.norm(rows, axis=0)
+    # columns of one size: n^2 and 1 differ by many orders
+    size = np.linalg.norm(design / measured[:, None], axis=0)
     size = np.where(size > 0, size, 1.0)
-    rows = rows / size
-    root = np.ones(measured.size)
-    found = np.asarray(nnls(rows, root)[0], dtype=float)
+    rows = design / size
+    weight = 1.0 / measured
+    found = np.asarray(nnls(rows * weight[:, None], measured * weight)[0], dtype=float)
     for _ in range(ROUNDS if measured.size > design.shape[1] else 0):
-        residuals = rows @ found - 1.0
+        fitted = np.clip(rows @ found, measured / FAR, measured * FAR)
+        residuals = (rows @ found - measured) / fitted
         bend = BEND * relative_scale(residuals, int(np.count_nonzero(found)))
-        root = (1.0 + (residuals / bend) ** 2) ** -0.25
-        last, found = found, np.asarray(nnls(rows * root[:, None], root)[0], dtype=float)
+        weight = (1.0 + (residuals / bend) ** 2) ** -0.25 / fitted
+        last, found = found, np.asarray(nnls(rows * weight[:, None], measured * weight)[0], dtype=float)
         if np.allclose(found, last, rtol=1e-6, atol=0.0):
             break
     # what is nothing next to rounding is nothing
-    found = np.where((rows * found).max(axis=0) > NOTHING, found, 0.0)
+    found = np.where((rows * found / measured[:, None]).max(axis=0) > NOTHING, found, 0.0)
     return np.asarray(found / size)
