@@ -122,7 +122,10 @@ def law_atoms(law: LengthLaw, atoms: int = 32) -> Atoms:
     upper_share = (root - skew) / (2 * root)
     values = np.stack([below, above], axis=1).ravel()
     weights = (width[:, None] * np.stack([1.0 - upper_share, upper_share], axis=1)).ravel()
-    return _merged(_at_least_one_token(np.maximum.accumulate(values), weights), weights)
+    ordered = np.maximum.accumulate(values)
+    # rounding in a stratum of nearly equal values may have moved the mean
+    ordered *= law.mean / float(weights @ ordered)
+    return _merged(_at_least_one_token(ordered, weights), weights)
 
 
 def _at_least_one_token(values: Array, weights: Array) -> Array:

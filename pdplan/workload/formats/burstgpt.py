@@ -21,7 +21,7 @@ def recognise_csv(header: tuple[str, ...]) -> Layout | None:
     if not names.keys() >= _NEEDED:
         return None
     return Layout(
-        NAME,
+        "BurstGPT CSV",
         "csv",
         prompt=names["request tokens"],
         output=names["response tokens"],

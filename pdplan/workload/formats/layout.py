@@ -13,7 +13,7 @@ class Layout:
     Parameters
     ----------
     format : str
-        Name of the format.
+        Name of the format, short.
     kind : {"csv", "jsonl"}
         Lines of cells under a header, or a JSON object on each line.
     prompt, output : str

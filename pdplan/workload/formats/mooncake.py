@@ -29,7 +29,7 @@ def recognise_json(keys: frozenset[str]) -> Layout | None:
     if time is None or prompt is None or output is None or not ("hash_ids" in keys or session):
         return None
     return Layout(
-        NAME,
+        "Mooncake JSONL",
         "jsonl",
         prompt=prompt,
         output=output,

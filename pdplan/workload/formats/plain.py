@@ -68,7 +68,7 @@ def _recognise(
         return None
     time, unit = _time(names)
     return Layout(
-        NAME,
+        f"plain {kind.upper()}",
         kind,
         prompt=prompt,
         output=output,
