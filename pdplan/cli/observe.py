@@ -51,24 +51,25 @@ def run(
     asked = None if scenario is None else load(scenario, overrides)
     client = PrometheusClient(url, _token(token_file), parse(timeout, "time", what="--timeout"))
     seen = observe(client, parse(window, "time", what="--window"), engine=engine, selector=selector)
-    compared = None if asked is None else _compare(asked, seen)
     if output is not None:
-        document = workload_document(seen, Path(output).stem)
-        _write(output, workload_text(document, seen.notes))
-    if report is not None and compared is not None:
+        _write(output, workload_text(workload_document(seen, Path(output).stem), seen.notes))
+    if not as_json:
+        # before the plan: what was seen stands whether or not there is a plan to compare it with
+        print(observation_note(seen, width=width()))
+    compared = None if asked is None else _compare(asked, seen)
+    if compared is not None and report is not None:
         _write(report, json.dumps(compared.document(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     if as_json:
         print_json({**seen.document(), "drift": None if compared is None else compared.document()})
     else:
-        _print(seen, compared, output, report)
+        _print(compared, output, report)
     if check and compared is not None and compared.drifted:
         raise typer.Exit(EXIT_NO)
 
 
-def _print(seen: Observation, compared: DriftReport | None, output: str | None, report: str | None) -> None:
+def _print(compared: DriftReport | None, output: str | None, report: str | None) -> None:
     from pdplan.planner.drift_note import drift_note
 
-    print(observation_note(seen, width=width()))
     if compared is not None:
         print()
         print(drift_note(compared, width=width()))

@@ -46,7 +46,7 @@ def _latency(
     faster = high is not None and high < planned[0] * (1.0 - LATENCY_TOLERANCE)
     if not slower and not faster:
         wide = high is None or high > 2.0 * max(low, planned[0] / 2.0)
-        why = "the plan lies within the bucket" if low != high and wide else ""
+        why = "plan in bucket" if low != high and wide else ""
         return DriftLine(quantity, "time", planned, observed, "as planned", why)
     if slower:
         advice = (
@@ -85,11 +85,11 @@ def objective_lines(fleet: Fleet, seen: ObservedTraffic) -> list[DriftLine]:
             continue
         met, missed = high is not None and high <= target.limit_s, low > target.limit_s
         verdict: Verdict = "as planned" if met else "drifted" if missed else "cannot tell"
-        why = "met" if met else "missed" if missed else "the limit lies inside the bucket"
+        why = "met" if met else "missed" if missed else "limit in bucket"
         advice = "an objective is missed: add instances or lower the load until the rest is settled"
         lines.append(
             DriftLine(
-                f"objective {target}",
+                f"objective {target.metric} {target.stat}",
                 "time",
                 (target.limit_s, target.limit_s),
                 (low, high),

@@ -51,8 +51,10 @@ def _load(
     if abs(change) > LOAD_TOLERANCE:
         verdict = "drifted" if abs(change) - LOAD_TOLERANCE > error else "cannot tell"
         if verdict == "cannot tell":
-            why += f", give or take {error:.0%}: a longer --window would tell"
+            why += f" +- {error:.0%}"
     told = advice if verdict == "drifted" else ""
+    if verdict == "cannot tell":
+        told = f"look at a longer --window: there are too few requests to judge the {quantity}"
     return DriftLine(quantity, dimension, (planned, planned), (observed, observed), verdict, why, told)
 
 

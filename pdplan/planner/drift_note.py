@@ -43,7 +43,10 @@ def _range(low: float, high: float | None, dimension: str) -> str:
     if high is None:
         return f"over {units.show(low, dimension)}"
     shown, last = _show(low, dimension), _show(high, dimension)
-    return shown if shown == last else f"{shown} to {last}"
+    if shown == last:
+        return shown
+    number, _, unit = shown.partition(" ")
+    return f"{number}-{last}" if low == 0 or last.endswith(f" {unit}") else f"{shown}-{last}"
 
 
 def _show(value: float, dimension: str) -> str:

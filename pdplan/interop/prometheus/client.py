@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pdplan.errors import InputError
@@ -88,13 +89,14 @@ class PrometheusClient:
 
     def instant(self, query: str, at_s: float) -> list[Series]:
         """Return the vector of a query at one moment: series with one sample each."""
-        return self._series(self._ask(query, at_s), "vector")
+        return self._series(query, self._ask(query, at_s), "vector")
 
     def samples(self, selector: str, window_s: float, at_s: float) -> list[Series]:
         """Return every stored sample of a selector in the window that ends at ``at_s``."""
-        return self._series(self._ask(f"{selector}[{round(1000 * window_s)}ms]", at_s), "matrix")
+        query = f"{selector}[{round(1000 * window_s)}ms]"
+        return self._series(query, self._ask(query, at_s), "matrix")
 
-    def _series(self, data: Mapping[str, Any], kind: str) -> list[Series]:
+    def _series(self, query: str, data: Mapping[str, Any], kind: str) -> list[Series]:
         try:
             if data["resultType"] != kind:
                 raise ValueError
@@ -104,9 +106,15 @@ class PrometheusClient:
                 labels = {str(k): str(v) for k, v in row["metric"].items() if k != "__name__"}
                 times = tuple(float(t) for t, _ in points)
                 found.append(Series(labels, times, tuple(float(v) for _, v in points)))
-            return found
         except (KeyError, TypeError, ValueError, AttributeError):
             raise self._not_prometheus() from None
+        for series in found:
+            if not all(map(isfinite, series.values)):
+                raise InputError(
+                    f"Prometheus at {self.url} holds a value that is no number in {_line(query)}: these "
+                    "counters are not usable; choose other series with --selector"
+                )
+        return found
 
     def _ask(self, query: str, at_s: float | None) -> dict[str, Any]:
         """Ask ``/api/v1/query`` and return its data."""

@@ -11,6 +11,7 @@ from pdplan.interop.prometheus.observation import Observation
 _TITLES = {"ttft": "TTFT", "tpot": "TPOT", "itl": "ITL", "e2e": "end to end"}
 _ENGINES = {"vllm": "vLLM", "sglang": "SGLang"}
 _SHOWN = (0.5, 0.9, 0.99)
+_NARROW = (0.5, 0.99)
 
 
 def observation_note(seen: Observation, *, width: int) -> str:
@@ -36,7 +37,7 @@ def observation_note(seen: Observation, *, width: int) -> str:
         )
     if seen.prefix_hit is not None:
         lines += textwrap.wrap(f"Prefix cache: {seen.prefix_hit:.1%} of the prompt tokens were in it.", width)
-    lines += ["", *_table(seen), ""]
+    lines += ["", *_table(seen, _SHOWN if width >= 96 else _NARROW), ""]
     lines += textwrap.wrap(
         "A histogram knows its mean exactly and a percentile only to within a bucket: the edges are in "
         "brackets, the number before them is an estimate.",
@@ -47,17 +48,20 @@ def observation_note(seen: Observation, *, width: int) -> str:
     return "\n".join(lines)
 
 
-def _table(seen: Observation) -> list[str]:
-    rows = [("", "mean", *(f"p{100 * p:g}" for p in _SHOWN))]
-    rows += [_row("prompt tokens", seen.prompt, "tokens"), _row("output tokens", seen.output, "tokens")]
-    rows += [_row(_TITLES[m], law, "time") for m, law in seen.latencies.items()]
+def _table(seen: Observation, shown: tuple[float, ...]) -> list[str]:
+    rows = [("", "mean", *(f"p{100 * p:g}" for p in shown))]
+    rows += [
+        _row("prompt tokens", seen.prompt, "tokens", shown),
+        _row("output tokens", seen.output, "tokens", shown),
+    ]
+    rows += [_row(_TITLES[m], law, "time", shown) for m, law in seen.latencies.items()]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _row(title: str, law: BucketLaw, dimension: str) -> tuple[str, ...]:
+def _row(title: str, law: BucketLaw, dimension: str, shown: tuple[float, ...]) -> tuple[str, ...]:
     cells = []
-    for p in _SHOWN:
+    for p in shown:
         low, high = law.bracket(p)
         between = f"over {_show(low, dimension)}" if high is None else _between(low, high, dimension)
         value = _show(law.quantile(p), dimension)

@@ -26,7 +26,7 @@ def of(entries: np.ndarray, edges: np.ndarray = EDGES) -> Histogram:
     return Histogram("tokens", edges, counts, float(entries.sum()))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(1, 9000), min_size=1, max_size=200))
 def test_counts_and_mean_are_kept_whatever_the_entries(entries: list[int]) -> None:
     data = np.array(entries, dtype=float)
