@@ -16,6 +16,7 @@ LEAST_REQUESTS = 100
 #: Samples that are not yet written when a question arrives are left out: both ends see the same ones.
 _SETTLE_S = 2.0
 _SINGLE_SHARE = 0.3
+_ROLE = "engine_type"
 
 
 def observe(
@@ -57,17 +58,23 @@ def observe(
         client, client.now_s() - _SETTLE_S if end_s is None else end_s, window_s, selector_text(selector)
     )
     metrics = _engine(window, engine)
+    split = {"prefill", "decode"} <= set(window.values(_ROLE, metrics.served))
+    # in a disaggregated SGLang both engines count a request; its whole answer passes through decode
+    everyone, window = window, window.narrowed(f'{_ROLE}="decode"') if split else window
     served = served_requests(window, metrics)
     if served.requests < LEAST_REQUESTS:
         raise InputError(
             f"{served.requests:.0f} requests in the last {window_s:g} s are too few to rebuild a workload: "
             f"at least {LEAST_REQUESTS} are needed; ask for a longer --window"
         )
-    window = window.through_restarts() if served.restarts else window
-    return _assemble(window, metrics, served)
+    if served.restarts:
+        window, everyone = window.through_restarts(), everyone.through_restarts()
+    # prompts are looked up where they are prefilled
+    cache = everyone.narrowed(f'{_ROLE}="prefill"') if split else window
+    return _assemble(window, metrics, served, _prefix_hit(cache, metrics))
 
 
-def _assemble(window: Window, metrics: EngineMetrics, served: Served) -> Observation:
+def _assemble(window: Window, metrics: EngineMetrics, served: Served, hit: float | None) -> Observation:
     names = {"requests": served.name}
     prompt = _lengths(window, metrics, metrics.prompt, "prompt")
     output = _lengths(window, metrics, metrics.output, "output")
@@ -90,7 +97,10 @@ def _assemble(window: Window, metrics: EngineMetrics, served: Served) -> Observa
         *_length_notes(prompt, output, single),
         *_latency_notes(metrics, latencies, single),
     ]
-    hit = _prefix_hit(window, metrics)
+    if _ROLE in window.selector:
+        notes.append(
+            "prefill and decode engines count each request: it is read from the decode engines alone"
+        )
     return Observation(
         engine=metrics.name,
         source=window.client.url + (f" {{{window.selector}}}" if window.selector else ""),
@@ -123,7 +133,10 @@ def _engine(window: Window, asked: str) -> EngineMetrics:
         )
     looked = ", ".join(name for m in tried for name in m.served)
     if window.selector and any(window.everywhere().has(name) for m in tried for name in m.served):
-        seen = ", ".join(window.everywhere().models([n for m in tried for n in m.served])) or "none"
+        seen = (
+            ", ".join(window.everywhere().values("model_name", [n for m in tried for n in m.served]))
+            or "none"
+        )
         raise InputError(
             f"no series match --selector {window.selector} in the window; values of model_name there: {seen}"
         )

@@ -44,12 +44,16 @@ class Window:
         """Whether any series of that name has a sample."""
         return bool(self._at_end(f"count(last_over_time({self._range(name)}))"))
 
-    def models(self, names: Iterable[str]) -> list[str]:
-        """Return the values of the label model_name."""
+    def narrowed(self, matcher: str) -> Window:
+        """Return the window with one more label matcher."""
+        return replace(self, selector=",".join(m for m in (self.selector, matcher) if m))
+
+    def values(self, label: str, names: Iterable[str]) -> list[str]:
+        """Return the values of a label over the series of these names."""
         found: set[str] = set()
         for name in names:
-            rows = self._at_end(f"group by (model_name) (last_over_time({self._range(name)}))")
-            found |= {row.labels.get("model_name", "") for row in rows}
+            rows = self._at_end(f"group by ({label}) (last_over_time({self._range(name)}))")
+            found |= {row.labels.get(label, "") for row in rows}
         return sorted(found - {""})
 
     def samples(self, name: str) -> list[Series]:

@@ -103,7 +103,7 @@ class Store:
         if query == "time()":
             return {"resultType": "scalar", "result": [self.now, str(self.now)]}
         form = re.fullmatch(
-            r"(?:(count|group by \(model_name\)) ?\()?(?:(\w+_over_time)\()?"
+            r"(?:(count|group by \(\w+\)) ?\()?(?:(\w+_over_time)\()?"
             r"([a-zA-Z0-9_:]+)(?:\{(.*)\})?\[(\d+)ms\]\)?\)?",
             query,
         )
@@ -122,9 +122,8 @@ class Store:
         if outer == "count":
             made = [({}, len(made))] if made else []
         elif outer:
-            made = [
-                ({"model_name": m}, 1) for m in sorted({labels.get("model_name", "") for labels, _ in made})
-            ]
+            label = outer.removeprefix("group by (").removesuffix(")")
+            made = [({label: v}, 1) for v in sorted({labels.get(label, "") for labels, _ in made})]
         return {
             "resultType": "vector",
             "result": [{"metric": labels, "value": [at, str(float(v))]} for labels, v in made],

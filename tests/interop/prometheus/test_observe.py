@@ -276,8 +276,8 @@ def test_prefill_and_decode_counted_twice_is_suspected(lab: SimpleNamespace) -> 
     assert any("counted twice" in note for note in seen.notes)
 
 
-def test_sglang_by_its_own_names(lab: SimpleNamespace) -> None:
-    """vLLM's engine under SGLang's names; a request that was not streamed has a TTFT of its whole answer."""
+def sglang(values: dict[tuple[str, tuple[tuple[str, str], ...]], float]) -> dict[object, float]:
+    """The engine of the tests under SGLang's names; SGLang has no TPOT."""
     rename = {
         "vllm:request_prompt_tokens": "sglang:prompt_tokens_histogram",
         "vllm:request_generation_tokens": "sglang:generation_tokens_histogram",
@@ -285,18 +285,29 @@ def test_sglang_by_its_own_names(lab: SimpleNamespace) -> None:
         "vllm:prefix_cache_queries_total": "sglang:prompt_tokens_total",
         "vllm:prefix_cache_hits_total": "sglang:cached_tokens_total",
         "vllm:num_requests_waiting": "sglang:num_queue_reqs",
+        "vllm:": "sglang:",
     }
+    found: dict[object, float] = {}
+    for (name, labels), value in values.items():
+        if "per_output_token" in name:
+            continue
+        for old, new in rename.items():
+            name = name.replace(old, new)
+        found[name, labels] = value
+    return found
+
+
+def test_sglang_by_its_own_names(lab: SimpleNamespace) -> None:
+    """A request that was not streamed has its whole answer as its TTFT: not read as one."""
     store = lab.Store(now=NOW)
     for at in np.arange(NOW - 3600, NOW, 60.0):
         for stream in ("true", "false"):
             engine = lab.Engine(labels={"model_name": "m", "is_streaming": stream})
-            for (name, labels), value in engine.values(int(at - 5000)).items():
-                if "per_output_token" in name:
-                    continue
-                for old, new in rename.items():
-                    name = name.replace(old, new)
-                slow = 10.0 if stream == "false" and name == "vllm:time_to_first_token_seconds_sum" else 1.0
-                store.add(float(at), {(name.replace("vllm:", "sglang:"), labels): slow * value})
+            values = sglang(engine.values(int(at - 5000)))
+            for key in values:
+                if stream == "false" and key[0] == "sglang:time_to_first_token_seconds_sum":  # type: ignore[index]
+                    values[key] *= 10.0
+            store.add(float(at), values)
     with lab.serve_store(store) as url:
         seen = observe(PrometheusClient(url), 3600.0)
     assert seen.engine == "sglang"
@@ -304,6 +315,24 @@ def test_sglang_by_its_own_names(lab: SimpleNamespace) -> None:
     assert seen.latencies["ttft"].mean == pytest.approx(0.21, rel=1e-3)
     assert seen.prefix_hit == pytest.approx(0.3)
     assert seen.arrivals.rate == pytest.approx(2.0, rel=1e-3)
+
+
+def test_a_disaggregated_sglang_is_counted_once(lab: SimpleNamespace) -> None:
+    store = lab.Store(now=NOW)
+    for at in np.arange(NOW - 3600, NOW, 60.0):
+        for role in ("prefill", "decode"):
+            engine = lab.Engine(labels={"model_name": "m", "engine_type": role})
+            values = sglang(engine.values(int(at - 5000)))
+            for key in values:
+                if role == "decode" and "cached_tokens" in key[0]:  # type: ignore[index]
+                    values[key] = 0.0
+            store.add(float(at), values)
+    with lab.serve_store(store) as url:
+        seen = observe(PrometheusClient(url), 3600.0)
+    assert seen.arrivals.rate == pytest.approx(1.0, rel=1e-3)
+    assert seen.targets == 1
+    assert seen.prefix_hit == pytest.approx(0.3)
+    assert any("decode engines alone" in note for note in seen.notes)
 
 
 @pytest.mark.parametrize(
