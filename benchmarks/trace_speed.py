@@ -92,10 +92,10 @@ def page(rows: int, costs: dict[str, tuple[Cost, float]]) -> str:
         "# How fast traces are described",
         "",
         f"Computed by `python benchmarks/trace_speed.py --rows {rows}` on {platform.machine()} with "
-        f"{os.cpu_count()} cores, Python {platform.python_version()}: best of three runs of",
-        "`pdplan workload describe`, with start-up, reading, all statistics and the text. Peak is the resident "
-        "memory of",
-        "the process.",
+        f"{os.cpu_count()} cores,",
+        f"Python {platform.python_version()}: best of three runs of `pdplan workload describe`: start-up, reading, "
+        "all",
+        "statistics and the text. Peak is the resident memory of the process.",
         "",
         "| trace | rows | file | seconds | peak |",
         "| --- | ---: | ---: | ---: | ---: |",

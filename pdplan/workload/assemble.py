@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,8 +78,8 @@ def assemble(parts: list[Columns], layout: Layout, source: str, skipped: tuple[S
     )
 
 
-def joined(arrays: list[Array]) -> Array:
-    """Return the arrays as one; the list is emptied on the way, so that blocks are freed.
+def joined(arrays: list[NDArray[Any]]) -> Array:
+    """Return the arrays as one of floats; the list is emptied on the way, so that blocks are freed.
 
     Examples
     --------

@@ -134,8 +134,8 @@ def _differences(offsets: Any) -> Any:
 def _whole(column: Any) -> Any:
     if column.null_count:
         return None
-    values = _numbers(column, np.int64)
-    return values if good_lengths(values, least=1.0) else None
+    values = _numbers(column, np.int64, np.int64)
+    return values.astype(np.int32) if good_lengths(values) else None
 
 
 def _floats(column: Any) -> Any:
@@ -144,12 +144,12 @@ def _floats(column: Any) -> Any:
     return _numbers(pc.fill_null(column, np.nan) if column.null_count else column, np.float64)
 
 
-def _numbers(column: Any, kind: Any) -> Any:
-    """Return a column of 64-bit numbers without nulls as floats, straight from its buffers.
+def _numbers(column: Any, kind: Any, wanted: Any = np.float64) -> Any:
+    """Return a column of 64-bit numbers without nulls, straight from its buffers.
 
     pyarrow's own ``to_numpy`` of a column in chunks imports pandas where that is installed, for 0.6 s.
     """
-    values = np.empty(len(column))
+    values = np.empty(len(column), wanted)
     at = 0
     for chunk in column.chunks:
         if len(chunk):

@@ -31,8 +31,8 @@ class Columns:
     ----------
     arrival_s : array or None
         Arrivals [s]; NaN where a row has a delay instead. None for lengths only.
-    prompt_tokens, output_tokens : array
-        Lengths [tok].
+    prompt_tokens, output_tokens : array of int32
+        Lengths [tok], which take half the room of floats here.
     hash_ids, hash_counts : array, optional
         Block identities of all rows one after another, and how many each row has.
     texts : mapping
@@ -44,8 +44,8 @@ class Columns:
     """
 
     arrival_s: Array | None
-    prompt_tokens: Array
-    output_tokens: Array
+    prompt_tokens: Codes
+    output_tokens: Codes
     hash_ids: Ids | None = None
     hash_counts: Ids | None = None
     texts: dict[str, Texts] = field(default_factory=dict)
@@ -118,11 +118,9 @@ def block_ids(value: Any, what: str) -> list[int]:
     return [h - 2**64 if h >= 2**63 else h for h in value]
 
 
-def good_lengths(values: Array, *, least: float) -> bool:
-    """Return whether all lengths of a block are whole numbers from ``least`` to 1e8 [tok]."""
-    if values.size == 0:
-        return True
-    return bool(values.min() >= least and values.max() <= MAX_TOKENS)
+def good_lengths(values: Ids) -> bool:
+    """Return whether all lengths of a block are from 1 to 1e8 [tok]."""
+    return values.size == 0 or bool(values.min() >= 1 and values.max() <= MAX_TOKENS)
 
 
 def _shown(value: Any) -> str:

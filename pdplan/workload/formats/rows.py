@@ -125,8 +125,8 @@ def columns_of(rows: Sequence[Row], layout: Layout) -> Columns:
         codes[name] = Texts(np.array([distinct[v] for v in values], dtype=np.int32), tuple(distinct))
     return Columns(
         None if layout.time is None else np.array([row.arrival_s for row in good], dtype=float),
-        np.array([row.prompt_tokens for row in good], dtype=float),
-        np.array([row.output_tokens for row in good], dtype=float),
+        np.array([row.prompt_tokens for row in good], dtype=np.int32),
+        np.array([row.output_tokens for row in good], dtype=np.int32),
         None
         if layout.hashes is None
         else np.array([h for row in good for h in row.hash_ids], dtype=np.int64),

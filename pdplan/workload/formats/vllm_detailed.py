@@ -39,8 +39,8 @@ def read_document(document: Mapping[str, Any]) -> Columns:
     kept = [i for i in range(len(prompts)) if outputs[i] != 0 and not errors[i]]
     return Columns(
         None if starts is None else np.array([_at(number, starts, i, "start_times") for i in kept]),
-        np.array([_at(tokens, prompts, i, "prompt") for i in kept], dtype=float),
-        np.array([_at(tokens, outputs, i, "output") for i in kept], dtype=float),
+        np.array([_at(tokens, prompts, i, "prompt") for i in kept], dtype=np.int32),
+        np.array([_at(tokens, outputs, i, "output") for i in kept], dtype=np.int32),
         failures=len(prompts) - len(kept),
     )
 
