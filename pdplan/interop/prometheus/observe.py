@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pdplan.errors import InputError, did_you_mean
 from pdplan.interop.prometheus.arrivals import Served, served_requests
 from pdplan.interop.prometheus.bucket_law import BucketLaw, bucket_law
@@ -17,6 +19,7 @@ LEAST_REQUESTS = 100
 _SETTLE_S = 2.0
 _SINGLE_SHARE = 0.3
 _ROLE = "engine_type"
+_SPLIT_NOTE = "prefill and decode engines both count a request: it is read from the decode engines alone"
 
 
 def observe(
@@ -71,7 +74,8 @@ def observe(
         window, everyone = window.through_restarts(), everyone.through_restarts()
     # prompts are looked up where they are prefilled
     cache = everyone.narrowed(f'{_ROLE}="prefill"') if split else window
-    return _assemble(window, metrics, served, _prefix_hit(cache, metrics))
+    seen = _assemble(window, metrics, served, _prefix_hit(cache, metrics))
+    return replace(seen, notes=(*seen.notes, _SPLIT_NOTE)) if split else seen
 
 
 def _assemble(window: Window, metrics: EngineMetrics, served: Served, hit: float | None) -> Observation:
@@ -97,10 +101,6 @@ def _assemble(window: Window, metrics: EngineMetrics, served: Served, hit: float
         *_length_notes(prompt, output, single),
         *_latency_notes(metrics, latencies, single),
     ]
-    if _ROLE in window.selector:
-        notes.append(
-            "prefill and decode engines count each request: it is read from the decode engines alone"
-        )
     return Observation(
         engine=metrics.name,
         source=window.client.url + (f" {{{window.selector}}}" if window.selector else ""),
