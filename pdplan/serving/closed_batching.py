@@ -235,7 +235,7 @@ def _gather(full: Array, reps: NDArray[np.int64]) -> Array:
     up = np.where(above > at, (m - reps[at]) / gap, 0.0)
     fits = reps[above][:, None] <= np.arange(full.shape[1])[None, :]  # no step takes more than there are
     share = np.where(fits, up[:, None], 0.0)
-    out = np.zeros((reps.size, full.shape[1]))
-    np.add.at(out, at, full[1:] * (1 - share))
-    np.add.at(out, above, full[1:] * share)
-    return out
+    first = np.flatnonzero(np.diff(at, prepend=-1))  # where each kept row begins
+    out = np.add.reduceat(full[1:] * (1 - share), first)
+    out[1:] += np.add.reduceat(full[1:] * share, first)[:-1]
+    return np.asarray(out)

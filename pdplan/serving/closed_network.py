@@ -69,6 +69,7 @@ class ClosedNetwork:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from pdplan.latency.fitted import DecodeFit, Fitted, PrefillFit
     >>> model = Fitted(PrefillFit(0.01, 5e-5), (DecodeFit(0.008, 1e-4),), (1, 1e5), (1, 512), "example")
     >>> lengths = ClassDemand("bench", 1.0, np.array([1000.0]), np.array([201.0]), np.array([1.0]))

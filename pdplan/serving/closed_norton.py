@@ -26,8 +26,8 @@ from pdplan.serving.closed_steps import StepMenu, one_at_a_time
 from pdplan.serving.prefill_queue import Array
 
 _ROUNDS = 30
-#: Relative change of the throughput at which the rounds end.
-_SETTLED = 1e-4
+#: Relative change of the throughput at which the rounds end; batching rounds take longer.
+_SETTLED, _SETTLED_BATCHING = 1e-6, 3e-4
 
 
 def solve_norton(fleet: ClosedFleet) -> ClosedParts:
@@ -95,7 +95,7 @@ def _solve_dealt(fleet: ClosedFleet) -> ClosedParts:
         arrivals = rest.flow[n - np.arange(most + 1)] / instances
         arrivals[-1] = 0.0
         station = solve_station(arrivals, menu)
-        if abs(station.throughput - x) < _SETTLED * station.throughput:
+        if abs(station.throughput - x) < steps.settled * station.throughput:
             break
         x = station.throughput
         rates = station.service_rates(n)
@@ -113,7 +113,9 @@ def _solve_shared(fleet: ClosedFleet) -> ClosedParts:
     n, instances = fleet.users, fleet.prefill_instances
     steps = _Steps.of(fleet)
     one_decode, decodes = _decode_terms(fleet)
-    free = min(instances - 1, n - 1)  # instances that may work while one is idle
+    if n <= instances:
+        return _solve_unqueued(fleet)
+    free = instances - 1  # instances that may work while one is idle
     most = n - free
     menu, station, x = steps.menu(most, instances=instances), None, 0.0
     for _ in range(_ROUNDS):
@@ -127,12 +129,24 @@ def _solve_shared(fleet: ClosedFleet) -> ClosedParts:
         number = np.concatenate([before[:-1], before[-1] * station.number / max(station.number[0], 1e-300)])
         number /= number.sum()
         throughput = float(number @ arrivals)
-        if abs(throughput - x) < _SETTLED * throughput:
+        if abs(throughput - x) < steps.settled * throughput:
             break
         x = throughput
         menu = steps.menu(most, menu, station, instances=instances)
     assert station is not None
     return _parts(fleet, rest, number, throughput, station)
+
+
+def _solve_unqueued(fleet: ClosedFleet) -> ClosedParts:
+    """Solve with an instance for every user: nobody waits for prefill."""
+    n = fleet.users
+    one_decode, decodes = _decode_terms(fleet)
+    rest = _Rest(one_decode, convolved(log_delay(fleet.mean_transfer_s + fleet.think_s, n), decodes))
+    arrivals = rest.flow[n - np.arange(n + 1)]
+    offered = arrivals[:-1] * fleet.mean_prefill_s / np.arange(1, n + 1)
+    number = np.concatenate([[1.0], np.cumprod(offered)])
+    number /= number.sum()
+    return _parts(fleet, rest, number, float(number @ arrivals), None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,8 +172,13 @@ class _Steps:
             lasting = fleet.prefill_model.prefill_step_s(np.maximum(tokens, 1.0), squares)
             return np.asarray(lasting, dtype=float) / fleet.pipeline_stages
 
-        batching = Batching(new, demand.weight, ratio, fleet.max_batch_tokens, step_s, fleet.users)
+        batching = Batching(new, demand.weight, ratio, fleet.max_batch_tokens, step_s, fleet.users + 1)
         return cls(service, demand.weight, batching)
+
+    @property
+    def settled(self) -> float:
+        """Relative change of the throughput at which the rounds end [-]."""
+        return _SETTLED if self.batching is None else _SETTLED_BATCHING
 
     def menu(
         self,
@@ -213,13 +232,14 @@ def _decode_rates(fleet: ClosedFleet) -> Array:
 
 
 def _parts(
-    fleet: ClosedFleet, rest: _Rest, number: Array, throughput: float, station: ClosedStation
+    fleet: ClosedFleet, rest: _Rest, number: Array, throughput: float, station: ClosedStation | None
 ) -> ClosedParts:
     """Means by Little's law, what is not in prefill or on the way being in decode.
 
     ``number``: law of the prompts at the station that stood against the rest.
     """
-    one = throughput if number is not station.number else station.throughput
+    own = station is not None and number is station.number
+    one = station.throughput if own and station is not None else throughput
     in_prefill = float(number @ np.arange(number.size)) / one
     transfer = fleet.mean_transfer_s + _link_wait_s(fleet, station)
     in_decode = fleet.users / throughput - in_prefill - transfer - fleet.think_s

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+#: Range of the logarithms of two factors whose products stay within floating point [-].
+_DECADES = 600.0
+
 
 def log_terms(rates: Array, visits: float = 1.0) -> Array:
     """Return log g(n), n = 0 .. len(rates), of a station with ``rates[i - 1]`` when i are present [1/s].
@@ -38,14 +41,23 @@ def convolved(a: Array, b: Array) -> Array:
     >>> np.exp(convolved(one, one)).round(6).tolist()
     [1.0, 2.0, 3.0, 4.0]
     """
-    size = a.size
-    n = np.arange(size)
+    tilt = 0.5 * (_slope(a) + _slope(b)) * np.arange(a.size)
+    x, y = a - tilt, b - tilt
+    if (x.max() - x.min()) + (y.max() - y.min()) < _DECADES:  # fits into floating point as it is
+        sums = np.convolve(np.exp(x - x.max()), np.exp(y - y.max()))[: a.size]
+        return np.asarray(np.log(sums) + x.max() + y.max() + tilt)
+    n = np.arange(a.size)
     behind = n[:, None] - n[None, :]
     both = np.where(behind >= 0, a[None, :] + b[np.maximum(behind, 0)], -np.inf)
     top = both.max(axis=1)
     top = np.where(np.isinf(top), 0.0, top)  # a delay of no length holds nobody
     with np.errstate(divide="ignore"):
         return np.asarray(top + np.log(np.exp(both - top[:, None]).sum(axis=1)))
+
+
+def _slope(terms: Array) -> float:
+    """Mean growth of log terms [-]; 0 where there is none."""
+    return float(terms[-1] - terms[0]) / terms.size if np.isfinite(terms[-1]) else 0.0
 
 
 def repeated(a: Array, times: int) -> Array:

@@ -24,9 +24,11 @@ from pdplan.serving.closed_steps import StepMenu
 Array = NDArray[np.float64]
 
 #: Weight of events that may be left out of a step.
-_TAIL = 1e-7
+_TAIL = 1e-6
 #: Steps less probable than this are left out.
 _RARE = 1e-6
+#: Numbers that are cheaper handled all at once than row by row.
+_SMALL = 200_000
 #: Arrival rates are cut to this multiple of what the instance passes: faster, it is never idle anyway.
 _FASTEST = 6.0
 
@@ -103,40 +105,39 @@ def solve_station(arrival_rates: Array, menu: StepMenu) -> ClosedStation:
     size = rates.size
     k = np.arange(size)
     counts = _births(rates, menu)
-    after, before, left = (np.zeros((size, size)) for _ in range(3))
+    after = np.zeros((size, size))
+    kinds = []  # (present before, arrivals included, prompts taken, chance) of each kind of step
     for row, takes in enumerate(menu.takes):
         able = k[takes:]
         end = np.minimum(able[:, None] + np.arange(counts.shape[2])[None, :], size - 1)
         chance = counts[row, able] * menu.chance[row, able][:, None]
-        _add(before, able, end, chance)
-        _add(after, able, end - takes, chance)
-        _add(left, able[1:], end[1:] - takes, chance[1:])
-    for table in (after, before, left):
-        table[0] = table[1]  # an idle instance waits for a prompt and starts
+        kinds.append((able, end, int(takes), chance))
+        flat = (able[:, None] * size + end - takes).ravel()
+        after += np.bincount(flat, chance.ravel(), minlength=size * size).reshape(size, size)
+    after[0] = after[1]  # an idle instance waits for a prompt and starts
     pi = _stationary(after)
     length = menu.expected_s.copy()
     length[0] = length[1] + 1.0 / rates[0]
     per_s = 1.0 / float(pi @ length)
-    passed = np.cumsum(pi @ after) - np.cumsum(pi @ before)
+    at_start = pi.copy()
+    at_start[1] += at_start[0]
+    at_start[0] = 0.0
+    before, left = np.zeros(size), np.zeros(size)
+    for able, end, takes, chance in kinds:
+        flow = at_start[able][:, None] * chance
+        before += np.bincount(end.ravel(), flow.ravel(), minlength=size)
+        # the first row has just as many there as the step takes: nothing is left over
+        left += np.bincount((end[1:] - takes).ravel(), flow[1:].ravel(), minlength=size)
+    passed = np.cumsum(pi) - np.cumsum(before)
     number = np.zeros(size)
     number[:-1] = per_s * np.maximum(passed[:-1], 0.0) / rates[:-1]
     number[-1] = max(0.0, 1.0 - number.sum())
     number /= number.sum()
-    at_start = pi.copy()
-    at_start[1] += at_start[0]
-    at_start[0] = 0.0
-    flow = pi @ left
-    left_over = np.where(at_start > 1e-200, np.minimum(flow / np.maximum(at_start, 1e-200), 1.0), 1.0)
+    left_over = np.where(at_start > 1e-200, np.minimum(left / np.maximum(at_start, 1e-200), 1.0), 1.0)
     by_row = menu.chance @ at_start
     taken = float(by_row @ menu.takes)
     companions = float(by_row @ (menu.takes * (menu.takes - 1.0))) / taken
     return ClosedStation(rates, number, per_s * taken, at_start, left_over, companions)
-
-
-def _add(table: Array, rows: NDArray[np.int64], columns: NDArray[np.int64], mass: Array) -> None:
-    size = table.shape[0]
-    flat = (rows[:, None] * size + columns).ravel()
-    table += np.bincount(flat, mass.ravel(), minlength=size * size).reshape(size, size)
 
 
 def _births(rates: Array, menu: StepMenu) -> Array:
@@ -158,8 +159,11 @@ def _births(rates: Array, menu: StepMenu) -> Array:
     done = np.zeros_like(chance)
     for j in range(most + 1):
         far = min(j + 1, width)
-        for r in np.flatnonzero(chance.max(axis=1) > _TAIL / 100):
-            total[r, :, :far] += chance[r][:, None] * law[:, :far]
+        if total.size < _SMALL:
+            total[:, :, :far] += chance[:, :, None] * law[None, :, :far]
+        else:
+            for r in np.flatnonzero(chance.max(axis=1) > _TAIL / 100):
+                total[r, :, :far] += chance[r][:, None] * law[:, :far]
         done += chance
         if j == most or float((1.0 - done)[used].max()) < _TAIL:
             break
@@ -176,7 +180,7 @@ def _longest(theta: float, mean_s: Array, var_s: Array) -> int:
     events = theta * mean_s
     spread = np.sqrt(events + theta**2 * var_s)
     tail = theta * var_s / mean_s  # of the gamma, in events
-    return int(np.ceil(float((events + 5 * spread + 10 * tail).max()))) + 4
+    return int(np.ceil(float((events + 5 * spread + 8 * tail).max()))) + 4
 
 
 def _stationary(matrix: Array) -> Array:

@@ -115,8 +115,13 @@ def drawn(case: Case, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.minimum(prompt, 60_000), b.geometric(1.0 / case.output, n)
 
 
-def demand(case: Case, n: int = 3_000_000) -> ClassDemand:
+def demand(case: Case) -> ClassDemand:
     """Return the same laws as atoms, by strata of a large sample of its own."""
+    return _demand(Case(1, 1, 1, case.prompt, case.output, case.lengths))
+
+
+@cache
+def _demand(case: Case, n: int = 2_000_000) -> ClassDemand:
     if case.lengths == "fixed":
         return ClassDemand("bench", 1.0, np.ones(1) * case.prompt, np.ones(1) * case.output, np.ones(1))
     prompt, output = drawn(case, n, 99)
