@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from pdplan.cli.output import print_json, width
-from pdplan.cli.profile_file import write_profile
+from pdplan.cli.profile_file import target_path, write_profile
 from pdplan.cli.profile_tables import check_text, compare_text, show_text
 from pdplan.cli.profile_text import fit_text
 from pdplan.errors import EXIT_NO, InputError
@@ -39,7 +39,7 @@ def fit(
     as_json: bool,
 ) -> None:
     """Fit (or calibrate the steps of a profile), write what was asked for, and report."""
-    target = _target(output)
+    target = target_path(output)
     gathered = _gathered(files, select, tp, named)
     called = name or (target.stem if target else "fitted")
     found: ProfileFit | None = None
@@ -50,9 +50,11 @@ def fit(
     else:
         found = fit_profile(gathered)
         calibration = _from_runs(found, chunk_tokens)
+        in_system = any(kind == "decode" for kind, *_ in gathered.from_runs)
+        how = "decode steps that were measured in a running system" if in_system else _runs_of(gathered)
         if found.complete or target is not None:
             document = found.profile_document(
-                called, weights_dtype=dtypes[0], kv_dtype=dtypes[1], calibrated=_sum(calibration, gathered)
+                called, weights_dtype=dtypes[0], kv_dtype=dtypes[1], calibrated=_kept(calibration, how)
             )
     if target is not None and document is not None:
         write_profile(target, document)
@@ -181,21 +183,24 @@ def _calibrated(
     path = Path(steps_from)
     path = path if path.suffix in (".yaml", ".yml") else catalog_path("latency", steps_from)
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return calibrated_document(document, name, _sum(calibration, gathered)), calibration
+    return calibrated_document(document, name, _kept(calibration, _runs_of(gathered))), calibration
 
 
-def _sum(calibration: Calibration | None, gathered: Gathered) -> Calibrated | None:
+def _kept(calibration: Calibration | None, how: str) -> Calibrated | None:
     """Return what of a calibration goes into a profile."""
     if calibration is None:
         return None
-    count = len(calibration.rows)
-    how = f"{count} end-to-end run{'s' if count != 1 else ''} of {', '.join(gathered.files)}"
     return Calibrated(
         calibration.step_factor,
         calibration.ttft_overhead_s or 0.0,
         calibration.ttft_overhead_per_token_s or 0.0,
         how,
     )
+
+
+def _runs_of(gathered: Gathered) -> str:
+    count = sum(len(runs) for runs in gathered.runs.values())
+    return f"{count} end-to-end run{'s' if count != 1 else ''} of {', '.join(gathered.files)}"
 
 
 def _document(
@@ -236,13 +241,3 @@ def _about(profile: LatencyProfile) -> dict[str, Any]:
 
 def _degrees(keys: Sequence[tuple[int, int]]) -> str:
     return ", ".join(f"TP {t}" + (f" PP {p}" if p > 1 else "") for t, p in keys)
-
-
-def _target(output: str | None) -> Path | None:
-    """Return where to write, refusing what no scenario could name."""
-    if output is None:
-        return None
-    path = Path(output)
-    if path.suffix not in (".yaml", ".yml"):
-        raise InputError(f"{output}: a profile is YAML: name it {path.stem or 'profile'}.yaml")
-    return path

@@ -5,7 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pdplan.errors import InputError
+
 _HEADER = "# Written by pdplan profile fit. Times in ms; pdplan profile show prints step times.\n"
+
+
+def target_path(output: str | None) -> Path | None:
+    """Return where to write; None where nothing was asked for.
+
+    Raises
+    ------
+    InputError
+        A name that no scenario could give as a profile.
+    """
+    if output is None:
+        return None
+    path = Path(output)
+    if path.suffix not in (".yaml", ".yml"):
+        raise InputError(f"{output}: a profile is YAML: name it {path.stem or 'profile'}.yaml")
+    return path
 
 
 def profile_yaml(document: dict[str, Any]) -> str:

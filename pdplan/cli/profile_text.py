@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from textwrap import wrap
+from textwrap import shorten, wrap
 from typing import TYPE_CHECKING, Any
 
 from pdplan.latency.fitting.collect import Gathered
@@ -122,13 +122,12 @@ def _calibration_lines(found: Calibration, width: int) -> list[str]:
             else ""
         )
         lines.append(f"  TTFT overhead {time_s(found.ttft_overhead_s)}{per}")
+    if found.rows:
+        lines.append(f"  {'run':26s}{'TPOT':>9s}{'model':>9s}{'TTFT':>10s}{'model':>9s}  factor")
     for r in found.rows:
-        lines += wrapped(
-            f"{r.label}: TPOT measured {time_s(r.tpot_measured_s)}, model {or_none(r.tpot_s)}; TTFT "
-            f"measured {or_none(r.ttft_measured_s)}, model {or_none(r.ttft_s)}; factor {r.step_factor:.3f}",
-            width,
-            "  ",
-        )
+        tpot = f"{time_s(r.tpot_measured_s):>9s}{or_none(r.tpot_s):>9s}"
+        ttft = f"{or_none(r.ttft_measured_s):>10s}{or_none(r.ttft_s):>9s}"
+        lines.append(f"  {shorten(r.label, 25, placeholder='...'):26s}{tpot}{ttft}{r.step_factor:8.3f}")
     return lines + [x for note in found.notes for x in wrapped(f"- {note}", width, "  ")]
 
 

@@ -234,4 +234,4 @@ def _source(document: Mapping[str, Any]) -> str:
     listed = document.get("sources")
     first = listed[0] if isinstance(listed, list) and listed and isinstance(listed[0], Mapping) else {}
     what = document.get("what", document.get("name", "profile"))
-    return f"{what} ({first.get('url', 'no source given')})"
+    return f"{what} ({first['url']})" if "url" in first else str(what)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pdplan.latency.fitting.runs import mean_gap, sent_at_once, throughput
+from pdplan.latency.fitting.runs import mean_gap, run_name, sent_at_once, throughput
 from pdplan.latency.measured import ServingRun
 from pdplan.latency.model import LatencyModel
 from pdplan.planner.calibrate_overhead import overhead_line
@@ -20,7 +20,7 @@ LEAST = 0.3
 #: TTFT tells of overhead only while prefill is this little loaded: beyond, it is mostly waiting.
 LIGHT = 0.3
 
-#: Runs of fewer requests are not steady.
+#: Open runs of fewer requests are not steady, nor closed ones of fewer than ten for each user.
 FEW = 50
 
 #: Step times at one (tp, pp).
@@ -153,7 +153,9 @@ def calibrate(
     for case in cases:
         factor = case.factor()
         if factor is None:
-            notes.append(f"{_name(case.run)}: TPOT is out of reach of these step times at its load: not used")
+            notes.append(
+                f"{run_name(case.run)}: TPOT is out of reach of these step times at its load: not used"
+            )
         factors.append(factor)
     told = np.array([f for f in factors if f is not None])
     step_factor = 1.0 if in_steps else (float(min(np.median(told), 1.0)) if told.size else None)
@@ -177,7 +179,7 @@ def calibrate(
     fixed, per_token = overhead if overhead is not None else (0.0, 0.0)
     rows = tuple(
         RunRow(
-            _name(c.run),
+            run_name(c.run),
             c.run.prompt_tokens,
             f,
             c.tpot_s,
@@ -190,14 +192,8 @@ def calibrate(
         if f is not None
     )
     span = (float(told.min()), float(told.max())) if told.size else None
-    return Calibration(
-        step_factor,
-        span,
-        None if overhead is None else fixed,
-        None if overhead is None else per_token,
-        rows,
-        tuple(dict.fromkeys(notes)),
-    )
+    fixed_known, per_token_known = (None, None) if overhead is None else overhead
+    return Calibration(step_factor, span, fixed_known, per_token_known, rows, tuple(dict.fromkeys(notes)))
 
 
 def _cases(
@@ -209,13 +205,15 @@ def _cases(
         rate = throughput(run)
         tpot = run.tpot.mean if run.tpot.mean is not None else mean_gap(run)
         if sent_at_once(run):
-            notes.append(f"{_name(run)}: everything was sent at once: no steady load to compare with")
+            notes.append(f"{run_name(run)}: everything was sent at once: no steady load to compare with")
         elif rate is None or tpot is None or run.output_tokens <= 1:
-            notes.append(f"{_name(run)}: without throughput and TPOT it says nothing of steps")
+            notes.append(f"{run_name(run)}: without throughput and TPOT it says nothing of steps")
         else:
             cases.append(_Case(run, model_at(*degrees), rate, tpot, chunk_tokens))
-            if 0 < run.requests < FEW:
-                notes.append(f"{_name(run)}: {run.requests} requests only: its start and end weigh heavily")
+            if 0 < run.requests < (FEW if run.concurrency is None else 10 * run.concurrency):
+                notes.append(
+                    f"{run_name(run)}: {run.requests} requests only: its start and end weigh heavily"
+                )
             if not run.served:
                 notes.append("lengths are taken at their means where the file does not have them one by one")
     return cases, notes
@@ -244,14 +242,6 @@ def _overhead(
     if remark:
         notes.append(remark)
     return fixed, per_token
-
-
-def _name(run: ServingRun) -> str:
-    if run.label:
-        return run.label
-    load = "" if run.concurrency is None else f"concurrency {run.concurrency:g}"
-    load = load or ("all at once" if run.request_rate is None else f"{run.request_rate:g} req/s")
-    return f"{load}, {run.prompt_tokens:,.0f} in, {run.output_tokens:,.0f} out"
 
 
 def _r(value: float | None) -> float | None:

@@ -101,3 +101,12 @@ def test_different_models_are_not_mixed() -> None:
     with pytest.raises(InputError, match=r"2 models .llama, qwen.: fit them apart"):
         gather(two)
     assert gather(two, model="both").model == "both"
+
+
+def test_a_median_itl_above_the_mean_is_no_decode_step() -> None:
+    mixed = run(concurrency=256.0, itl=Spread(mean=0.050, p50=0.069), label="256 users")
+    points = points_from_runs([mixed])
+    assert points.decode == ()
+    assert points.decode_notes[0].startswith(
+        "256 users gives no decode point: its median ITL is above the mean"
+    )

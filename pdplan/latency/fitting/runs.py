@@ -11,6 +11,8 @@ from pdplan.latency.measured import DecodePoint, PrefillPoint, ServedRequest, Se
 
 #: With fewer requests in flight than this on average, most requests meet an idle engine.
 LOW_LOAD = 0.3
+#: Prefill between decode steps pulls the mean ITL up; a median this far above it is no pure decode step.
+MOSTLY_MIXED = 1.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,21 @@ def mean_context(run: ServingRun) -> float:
     return run.prompt_tokens + run.output_tokens / 2.0
 
 
+def run_name(run: ServingRun) -> str:
+    """Return what tells a run from its neighbours: its label, else its load and lengths.
+
+    Examples
+    --------
+    >>> run_name(ServingRun(100, 1000, 200, request_rate=2.5))
+    '2.5 req/s, 1,000 in, 200 out'
+    """
+    if run.label:
+        return run.label
+    load = "all at once" if run.request_rate is None else f"{run.request_rate:g} req/s"
+    load = load if run.concurrency is None else f"concurrency {run.concurrency:g}"
+    return f"{load}, {run.prompt_tokens:,.0f} in, {run.output_tokens:,.0f} out"
+
+
 def _batch_over_time(served: Sequence[ServedRequest]) -> float | None:
     """Return the batch weighted with itself over time; None if nothing decodes."""
     several = [r for r in served if r.output_tokens > 1]
@@ -174,7 +191,13 @@ def _decode_point(run: ServingRun, tp: int, pp: int, notes: list[str]) -> Decode
     mean_name = "mean TPOT" if run.itl.mean is not None or run.tpot.mean is not None else "median TPOT"
     gap, name = (run.itl.p50, "median ITL") if run.itl.p50 is not None else (mean_gap(run), mean_name)
     if batch is None or gap is None or run.output_tokens <= 1:
-        notes.append(f"{run.label or 'a run'} gives no decode point: it lacks TPOT or throughput")
+        notes.append(f"{run_name(run)} gives no decode point: it lacks TPOT or throughput")
+        return None
+    if run.itl.p50 is not None and run.itl.mean is not None and run.itl.p50 > MOSTLY_MIXED * run.itl.mean:
+        notes.append(
+            f"{run_name(run)} gives no decode point: its median ITL is above the mean, so most steps "
+            "carried prefill work"
+        )
         return None
     held = "" if name == "median ITL" else ", which holds the prefill steps between decode steps too"
     notes.append(
