@@ -202,8 +202,7 @@ def _package() -> _Package:
         missing = error.name or ""
         why = "" if missing.startswith("aiconfigurator") else f" ({_line(error)})"
         raise UnsupportedError(
-            f"aiconfigurator:... needs the package aiconfigurator{why}: pip install "
-            "'pdplan[aiconfigurator]'"
+            f"aiconfigurator:... needs the package aiconfigurator{why}: pip install 'pdplan[aiconfigurator]'"
         ) from None
     return _Package(perf_database, config, models, common, get_backend, version("aiconfigurator_core"))
 
