@@ -234,18 +234,29 @@ def _decode_rates(fleet: ClosedFleet) -> Array:
 def _parts(
     fleet: ClosedFleet, rest: _Rest, number: Array, throughput: float, station: ClosedStation | None
 ) -> ClosedParts:
-    """Means by Little's law, what is not in prefill or on the way being in decode.
+    """Means by Little's law.
 
-    ``number``: law of the prompts at the station that stood against the rest.
+    ``number``: law of the prompts at the station that stood against the rest. Of prefill, decode
+    and the wait for a place, those that hold fewer users are taken from their own law and the largest has
+    what is left.
     """
     own = station is not None and number is station.number
     one = station.throughput if own and station is not None else throughput
     in_prefill = float(number @ np.arange(number.size)) / one
     transfer = fleet.mean_transfer_s + _link_wait_s(fleet, station)
-    in_decode = fleet.users / throughput - in_prefill - transfer - fleet.think_s
-    admission, alone = _admission(fleet, rest, number, throughput)
+    cycle = fleet.users / throughput - fleet.think_s
+    admission, alone, in_decode = _decode_stay(fleet, rest, number, throughput)
+    placed = in_decode - admission
+    if in_prefill > in_decode:
+        in_prefill = cycle - transfer - in_decode
+    else:
+        in_decode = cycle - transfer - in_prefill
     join_steps = 0.5 * fleet.decode_share * (1.0 - alone)
-    step_s = (in_decode - admission) / (fleet.steps + join_steps)
+    if admission > placed:
+        admission = in_decode - placed
+    else:
+        placed = in_decode - admission
+    step_s = placed / (fleet.steps + join_steps)
     return ClosedParts(
         throughput=throughput,
         queue_s=in_prefill - fleet.mean_prefill_s,
@@ -258,14 +269,16 @@ def _parts(
     )
 
 
-def _admission(fleet: ClosedFleet, rest: _Rest, number: Array, throughput: float) -> tuple[float, float]:
-    """Mean wait for a place in the batch [s], and the chance to find a decode instance empty [-]."""
+def _decode_stay(
+    fleet: ClosedFleet, rest: _Rest, number: Array, throughput: float
+) -> tuple[float, float, float]:
+    """Mean wait for a place [s], chance to find a decode instance empty [-], mean time in decode [s]."""
     n = fleet.users
-    if n == 1:
-        return 0.0, 1.0
     law = np.zeros(n + 1)
     for k in np.flatnonzero(number > 1e-7):
         law[: n - k + 1] += number[k] * marginal(rest.one_decode, rest.without, n - int(k))
     law /= law.sum()
-    beyond = np.maximum(np.arange(n + 1) - float(fleet.max_batch or np.inf), 0.0)
-    return fleet.decode_instances * float(law @ beyond) / throughput, float(law[0])
+    present = np.arange(n + 1)
+    beyond = np.maximum(present - float(fleet.max_batch or np.inf), 0.0)
+    each = fleet.decode_instances / throughput
+    return each * float(law @ beyond), 1.0 if n == 1 else float(law[0]), each * float(law @ present)

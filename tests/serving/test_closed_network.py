@@ -53,7 +53,7 @@ def test_a_capped_decode_limits_and_the_rest_waits_for_admission():
     # 16 places hold 16 x 200/200.5 = 15.96 requests in the batch.
     n = net(200, prefill_instances=8, max_batch=16)
     batch = 16 * 200 / 200.5
-    assert n.throughput == pytest.approx(16 / (200.5 * (0.008 + 1e-4 * batch)), rel=1e-6)
+    assert n.throughput == pytest.approx(16 / (200.5 * (0.008 + 1e-4 * batch)), rel=1e-5)
     assert n.parts["admission"] > 0
     assert n.mean_batch == pytest.approx(batch, rel=1e-4)
 
