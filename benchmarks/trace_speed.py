@@ -24,13 +24,15 @@ import pyarrow as pa
 from pyarrow import csv
 
 CHUNK = 500_000
-#: Run the command, then say the peak on the last line of standard error.
+#: Run the command, then say the peak [KiB] on the last line of standard error. Linux counts it anew for each
+#: program there, while ru_maxrss starts from what the process that started it held.
 WATCHED = """
-import contextlib, resource, sys
+import contextlib, pathlib, sys
 from pdplan.cli import main
 with contextlib.suppress(SystemExit):
     main(sys.argv[1:])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+status = pathlib.Path("/proc/self/status").read_text()
+print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")), file=sys.stderr)
 """
 
 
@@ -93,8 +95,8 @@ def page(rows: int, costs: dict[str, tuple[Cost, float]]) -> str:
         "",
         f"Computed by `python benchmarks/trace_speed.py --rows {rows}` on {platform.machine()} with "
         f"{os.cpu_count()} cores,",
-        f"Python {platform.python_version()}: best of three runs of `pdplan workload describe`: start-up, reading, "
-        "all",
+        f"Python {platform.python_version()}: best of three runs of `pdplan workload describe`: start-up, "
+        "reading, all",
         "statistics and the text. Peak is the resident memory of the process.",
         "",
         "| trace | rows | file | seconds | peak |",

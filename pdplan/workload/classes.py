@@ -100,7 +100,7 @@ def _by_length(prompt: Array, output: Array) -> SuggestedClasses | None:
     sums = _sums(prompt, output, cell, wide * high)
     sums = sums[:, sums[0] > 0]
     points = np.log(np.column_stack([sums[1], sums[3]]) / sums[0][:, None])
-    assigned = clusters(points, sums[0], spread=1.0 / _BINS_PER_FACTOR / np.sqrt(12.0))
+    assigned = clusters(points, sums[0], spread=1.0 / _BINS_PER_FACTOR)
     count = int(assigned.max()) + 1
     if count == 1:
         return None

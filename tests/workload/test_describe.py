@@ -167,6 +167,9 @@ def test_one_skewed_law_is_one_class(sigma: float) -> None:
     prompts = np.ceil(random.lognormal(7.0, sigma, 50_000))
     outputs = np.ceil(random.gamma(1.0, 200.0, 50_000))
     assert suggested_classes(prompts, outputs) is None
+    uniform = np.ceil(random.uniform(2000.0, 25_000.0, 50_000))
+    assert suggested_classes(uniform, outputs) is None
+    assert suggested_classes(uniform, np.full(50_000, 9.0)) is None
     assert suggested_classes(np.full(500, 7.0), np.full(500, 9.0)) is None
 
 
