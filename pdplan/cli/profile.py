@@ -10,15 +10,15 @@ import typer
 
 from pdplan.cli.output import print_json, width
 from pdplan.cli.profile_file import target_path, write_profile
+from pdplan.cli.profile_input import gathered_from, load_named
 from pdplan.cli.profile_tables import check_text, compare_text, show_text
 from pdplan.cli.profile_text import fit_text
 from pdplan.errors import EXIT_NO, InputError
-from pdplan.interop.benchmarks import read_measurements
 from pdplan.latency.fitting.check import check_profile
-from pdplan.latency.fitting.collect import Gathered, gather
+from pdplan.latency.fitting.collect import Gathered
 from pdplan.latency.fitting.compare import places
 from pdplan.latency.fitting.profile_fit import Calibrated, ProfileFit, calibrated_document, fit_profile
-from pdplan.latency.profile import LatencyProfile, load_profile
+from pdplan.latency.profile import LatencyProfile
 from pdplan.spec.catalog import catalog_path
 
 if TYPE_CHECKING:
@@ -34,13 +34,15 @@ def fit(
     dtypes: tuple[str, str],
     tp: int | None,
     select: Sequence[str],
+    runs: str | None,
+    fleet: str | None,
     steps_from: str | None,
     chunk_tokens: int,
     as_json: bool,
 ) -> None:
     """Fit (or calibrate the steps of a profile), write what was asked for, and report."""
     target = target_path(output)
-    gathered = _gathered(files, select, tp, named)
+    gathered = gathered_from(files, select=select, runs=runs, fleet=fleet, tp=tp, named=named)
     called = name or (target.stem if target else "fitted")
     found: ProfileFit | None = None
     calibration: Calibration | None
@@ -66,7 +68,7 @@ def fit(
 
 def show(name: str, *, as_json: bool) -> None:
     """Print a profile."""
-    profile = _profile(name)
+    profile = load_named(name)
     rows = places(profile)
     if as_json:
         steps = [row.document((profile.name,)) for row in rows]
@@ -77,7 +79,7 @@ def show(name: str, *, as_json: bool) -> None:
 
 def compare(first: str, second: str, *, as_json: bool) -> None:
     """Print two profiles side by side."""
-    a, b = _profile(first), _profile(second)
+    a, b = load_named(first), load_named(second)
     rows = places(a, b)
     if as_json:
         steps = [row.document(("a", "b")) for row in rows]
@@ -94,11 +96,19 @@ def check(
     limit: float | None,
     tp: int | None,
     select: Sequence[str],
+    runs: str | None,
     as_json: bool,
 ) -> None:
     """Print the errors of a profile; exit with 1 if a median is above the limit."""
-    profile = _profile(name)
-    gathered = _gathered(files, select, tp, {"model": profile.model_name, "accelerator": profile.accelerator})
+    profile = load_named(name)
+    gathered = gathered_from(
+        files,
+        select=select,
+        runs=runs,
+        fleet=None,
+        tp=tp,
+        named={"model": profile.model_name, "accelerator": profile.accelerator},
+    )
     found = check_profile(profile, gathered)
     if not found.rows:
         raise InputError(
@@ -123,27 +133,6 @@ def check(
         print(check_text(profile, gathered, found, limit, width()))
     if exceeded:
         raise typer.Exit(EXIT_NO)
-
-
-def _gathered(
-    files: Sequence[str], select: Sequence[str], tp: int | None, named: Mapping[str, str | None]
-) -> Gathered:
-    """Read the files as one set."""
-    wanted = {}
-    for pair in select:
-        key, equals, value = pair.partition("=")
-        if not equals or not value.strip():
-            raise InputError(f"--select {pair}: write KEY=VALUE, e.g. --select accelerator=h100")
-        wanted[key.strip()] = value.strip()
-    return gather([read_measurements(f, wanted) for f in files], tp=tp, **named)
-
-
-def _profile(name: str) -> LatencyProfile:
-    """Load a profile: a YAML file, or a name of the catalog."""
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
-        return load_profile(path)
-    return load_profile(catalog_path("latency", name))
 
 
 def _from_runs(found: ProfileFit, chunk_tokens: int) -> Calibration | None:
@@ -171,7 +160,7 @@ def _calibrated(
 
     from pdplan.planner.calibrate import calibrate
 
-    profile = _profile(steps_from)
+    profile = load_named(steps_from)
     runs = [(key, run) for key, rs in sorted(gathered.runs.items()) for run in rs]
     missing = sorted({key for key, _ in runs} - set(profile.degrees))
     if missing or not runs:

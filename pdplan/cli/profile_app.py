@@ -38,6 +38,12 @@ TpOption = Annotated[
         "--tp", min=1, help="TP of runs whose file does not say it. Default: 1.", show_default=False
     ),
 ]
+RunsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--runs", metavar="TEXT", help="Only end-to-end runs whose label holds this.", show_default=False
+    ),
+]
 ModelOption = Annotated[
     str | None, typer.Option("--model", help="The model's name. Default: the file's.", show_default=False)
 ]
@@ -67,6 +73,16 @@ def fit(
     kv_dtype: Annotated[str, typer.Option("--kv-dtype", help="bf16, fp16, fp8, ...")] = "not said",
     tp: TpOption = None,
     select: SelectOption = None,
+    runs: RunsOption = None,
+    fleet: Annotated[
+        str | None,
+        typer.Option(
+            "--fleet",
+            metavar="nPmD",
+            help="Instances behind runs that do not name them, e.g. 2P1D. Default: one colocated engine.",
+            show_default=False,
+        ),
+    ] = None,
     steps_from: Annotated[
         str | None,
         typer.Option(
@@ -92,6 +108,8 @@ def fit(
         dtypes=(weights_dtype, kv_dtype),
         tp=tp,
         select=tuple(select or ()),
+        runs=runs,
+        fleet=fleet,
         steps_from=steps_from,
         chunk_tokens=chunk_tokens,
         as_json=json,
@@ -129,6 +147,7 @@ def check(
     ] = None,
     tp: TpOption = None,
     select: SelectOption = None,
+    runs: RunsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Hold a profile against measurements: relative errors by kind of step and TP."""
@@ -136,4 +155,5 @@ def check(
     from pdplan.units import parse
 
     share = None if limit is None else parse(limit, "fraction")
-    face.check(profile, tuple(files), limit=share, tp=tp, select=tuple(select or ()), as_json=json)
+    wanted = tuple(select or ())
+    face.check(profile, tuple(files), limit=share, tp=tp, select=wanted, runs=runs, as_json=json)

@@ -214,6 +214,8 @@ def _cases(
                 notes.append(
                     f"{run_name(run)}: {run.requests} requests only: its start and end weigh heavily"
                 )
+            if run.decode_instances is None:
+                notes.append("runs that do not name instances are taken as one colocated, chunked engine")
             if not run.served:
                 notes.append("lengths are taken at their means where the file does not have them one by one")
     return cases, notes

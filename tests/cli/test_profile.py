@@ -208,6 +208,7 @@ def test_text_fits_its_width(mine: Path, table: Path, capsys: pytest.CaptureFixt
         (("fit", "steps.csv", "-o", "out.json"), "a profile is YAML"),
         (("fit", "steps.csv", "-o", "nowhere/out.yaml"), "the folder nowhere does not exist"),
         (("fit", "steps.csv", "--select", "model"), "write KEY=VALUE"),
+        (("fit", "steps.csv", "--fleet", "0P1D"), "write prefill and decode instances"),
         (("fit", "half.csv", "-o", "out.yaml"), "a profile needs prefill and decode steps at the same TP"),
         (("fit", "steps.csv", "--steps-from", "mine.yaml"), "no run"),
         (("fit", "nan.csv"), "finite"),

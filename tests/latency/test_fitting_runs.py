@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from pdplan.errors import InputError
-from pdplan.latency.fitting.collect import gather
+from pdplan.latency.fitting.collect import chosen_runs, gather
 from pdplan.latency.fitting.runs import in_flight, met_idle, points_from_runs, seen_batch, sent_at_once
+from pdplan.latency.fitting.served import grouped_decode_points
+from pdplan.latency.fitting.steps import fit_decode
 from pdplan.latency.measured import (
     DecodePoint,
     Measurements,
@@ -110,3 +113,46 @@ def test_a_median_itl_above_the_mean_is_no_decode_step() -> None:
     assert points.decode_notes[0].startswith(
         "256 users gives no decode point: its median ITL is above the mean"
     )
+
+
+def test_requests_one_by_one_give_back_the_steps_of_the_engine() -> None:
+    """A disaggregated engine at 12 req/s: 8 ms + 0.15 ms a sequence + 40 ns a context token, from its TPOTs.
+
+    Groups of one run see batches of like size: single coefficients are loose, the times are not (3%).
+    """
+    from pdplan.latency.fitted import DecodeFit, Fitted, PrefillFit
+    from pdplan.sim.config import DecodePool, PdConfig, PrefillPool
+    from pdplan.sim.run import run_pd
+    from pdplan.sim.stream import Stream
+
+    model = Fitted(PrefillFit(0.01, 3e-5), (DecodeFit(0.008, 1.5e-4, 4e-8),), (1, 1e5), (1, 512), "test")
+    rng = np.random.default_rng(3)
+    n = 3000
+    prompts, outputs = rng.integers(200, 1800, n), rng.integers(50, 350, n)
+    arrivals = np.cumsum(rng.exponential(1 / 12, n))
+    raw = run_pd(PdConfig(PrefillPool(2, model), DecodePool(1, model)), Stream.of(arrivals, prompts, outputs))
+    served = tuple(
+        ServedRequest(float(a), int(p), int(o), float(t), float(e - a))
+        for a, p, o, t, e in zip(arrivals, prompts, outputs, raw.ttft_s, raw.end_s, strict=True)
+    )
+    points = points_from_runs([ServingRun(n, 1000, 200, served=served)]).decode
+    assert len(points) == 8
+    for p in points:
+        assert p.seconds == pytest.approx(
+            float(model.decode_step_s(p.batch, p.batch * p.context_tokens)), rel=0.03
+        )  # type: ignore[operator]
+    assert fit_decode(points).time_s(20, 1100) == pytest.approx(0.008 + 0.003 + 4e-8 * 22_000, rel=0.03)
+
+
+def test_runs_are_chosen_by_label() -> None:
+    both = [Measurements("t", "f", runs=(run(label="split 1"), run(label="colocated 1")))]
+    assert [r.label for r in chosen_runs(both, "split")[0].runs] == ["split 1"]
+    with pytest.raises(InputError, match=r"--runs x: no run is called so; there are split 1, colocated 1"):
+        chosen_runs(both, "x")
+
+
+def test_few_requests_or_unknown_times_give_one_point() -> None:
+    few = tuple(ServedRequest(float(i), 100, 50, 0.1, 2.0) for i in range(10))
+    unknown = tuple(ServedRequest(None, 100, 50, 0.1, 2.0) for _ in range(100))
+    assert grouped_decode_points(few) == ()
+    assert grouped_decode_points(unknown) == ()

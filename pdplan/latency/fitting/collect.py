@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from pdplan.errors import InputError
-from pdplan.latency.fitting.runs import points_from_runs
+from pdplan.latency.fitting.runs import points_from_runs, run_name
 from pdplan.latency.measured import DecodePoint, Measurements, PrefillPoint, ServingRun
 
 Degrees = tuple[int, int]
@@ -100,6 +100,24 @@ def gather(
         ),
         tuple(notes),
     )
+
+
+def chosen_runs(measurements: Sequence[Measurements], text: str | None) -> list[Measurements]:
+    """Return the measurements with only those runs whose label holds a text; all of them without one.
+
+    Raises
+    ------
+    InputError
+        There are runs, and none is left; the message names some.
+    """
+    if text is None:
+        return list(measurements)
+    left = [replace(m, runs=tuple(r for r in m.runs if text in run_name(r))) for m in measurements]
+    known = [run_name(r) for m in measurements for r in m.runs]
+    if known and not any(m.runs for m in left):
+        some = ", ".join(known[:6]) + (f" and {len(known) - 6} more" if len(known) > 6 else "")
+        raise InputError(f"--runs {text}: no run is called so; there are {some}")
+    return left
 
 
 def short_names(sources: Sequence[str]) -> list[str]:

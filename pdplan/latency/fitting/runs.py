@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pdplan.latency.fitting.served import grouped_decode_points
 from pdplan.latency.measured import DecodePoint, PrefillPoint, ServedRequest, ServingRun
 
 #: With fewer requests in flight than this on average, most requests meet an idle engine.
@@ -29,8 +30,9 @@ def points_from_runs(runs: Sequence[ServingRun], tp: int = 1, pp: int = 1) -> Ru
     """Return the points of prefill and decode that runs at one (tp, pp) hold.
 
     Prefill: TTFT of requests that met an idle engine: one by one where the file has them, else the median
-    TTFT of runs at concurrency 1 or with fewer than 0.3 requests in flight. Decode: the median ITL (else the
-    mean TPOT) at the batch that tokens saw.
+    TTFT of runs at concurrency 1 or with fewer than 0.3 requests in flight. Decode: the median ITL at the
+    batch that tokens saw; without it the median TPOT of requests grouped by the batch that they met
+    (`grouped_decode_points`), else the run's mean TPOT.
 
     Validity: one engine without speculative decoding. TTFT holds the network and the front end. A median ITL
     is nearest to a pure decode step while fewer than half of the gaps hold prefill work; a mean TPOT holds
@@ -50,9 +52,7 @@ def points_from_runs(runs: Sequence[ServingRun], tp: int = 1, pp: int = 1) -> Ru
     then: list[str] = []
     for run in runs:
         prefill += _idle_points(run, tp, pp, first)
-        point = _decode_point(run, tp, pp, then)
-        if point is not None:
-            decode.append(point)
+        decode += _decode_points(run, tp, pp, then)
     return RunPoints(tuple(prefill), tuple(decode), tuple(dict.fromkeys(first)), tuple(dict.fromkeys(then)))
 
 
@@ -185,6 +185,20 @@ def _batch_over_time(served: Sequence[ServedRequest]) -> float | None:
     return None if total <= 0 else float(batch**2 @ span) / total
 
 
+def _decode_points(run: ServingRun, tp: int, pp: int, notes: list[str]) -> list[DecodePoint]:
+    """Return one point for each group of requests where they are known one by one, else one of the run."""
+    if run.itl.p50 is None:
+        grouped = grouped_decode_points(run.served, run.decode_instances or 1.0, tp, pp)
+        if grouped:
+            notes.append(
+                "decode times are the median TPOT of requests grouped by the batch that they met; it holds "
+                "the prefill steps in between; groups of one run are not independent"
+            )
+            return list(grouped)
+    point = _decode_point(run, tp, pp, notes)
+    return [] if point is None else [point]
+
+
 def _decode_point(run: ServingRun, tp: int, pp: int, notes: list[str]) -> DecodePoint | None:
     """Return the decode point of a run; None where gaps or throughput are not said."""
     batch = seen_batch(run)
@@ -193,7 +207,7 @@ def _decode_point(run: ServingRun, tp: int, pp: int, notes: list[str]) -> Decode
     if batch is None or gap is None or run.output_tokens <= 1:
         notes.append(f"{run_name(run)} gives no decode point: it lacks TPOT or throughput")
         return None
-    if run.itl.p50 is not None and run.itl.mean is not None and run.itl.p50 > MOSTLY_MIXED * run.itl.mean:
+    if run.itl.p50 and run.itl.mean and run.itl.p50 > MOSTLY_MIXED * run.itl.mean:
         notes.append(
             f"{run_name(run)} gives no decode point: its median ITL is above the mean, so most steps "
             "carried prefill work"
