@@ -22,7 +22,7 @@ MISSES = {
 def test_within_three_percent_of_the_engine(at: int) -> None:
     case: Case = CASES[at]
     net = network(case)
-    result = engine(case, 300_000 if case.lengths == "variable" else 100_000)
+    result = engine(case, 200_000 if case.lengths == "variable" else 50_000)
     for quantity, value in (("ttft", net.mean_ttft_s), ("tpot", net.mean_tpot_s)):
         seen = result.statistic(quantity)
         assert seen.value is not None
