@@ -17,6 +17,8 @@ from pdplan.workload.sessions import chain_roots, delayed_arrivals
 from pdplan.workload.traces import Labels, Skipped, Trace
 
 _EPOCH_FROM_S: Final = 631152000.0  # 1990-01-01: a larger number of seconds is a date, not an offset
+_YEAR_S: Final = 3.156e7
+_MOST_YEARS: Final = 100.0  # more is no trace, but a slip of the unit
 _FITS: Final = 0.99  # share of prompts whose blocks must fit
 _TELLING: Final = 10  # prompts of several blocks from which another size can be told
 
@@ -27,7 +29,8 @@ def assemble(parts: list[Columns], layout: Layout, source: str, skipped: tuple[S
     Raises
     ------
     InputError
-        No request at all, or a turn that waits for a turn that is not there.
+        No request at all, a span of more than a hundred years, or a turn that waits for a turn that is not
+        there.
     """
     total = sum(part.prompt_tokens.size for part in parts)
     failures = sum(part.failures for part in parts)
@@ -59,6 +62,11 @@ def assemble(parts: list[Columns], layout: Layout, source: str, skipped: tuple[S
         hashes = None if hashes is None else hashes.reordered(order)
         sessions = None if sessions is None else sessions[order]
     start = float(arrival[0])
+    years = (float(arrival[-1]) - start) / _YEAR_S
+    if years > _MOST_YEARS:
+        raise InputError(
+            f"trace {source}: the requests span {years:.3g} years: is the unit of {layout.time} right?"
+        )
     arrival -= start
     block_tokens = None if hashes is None else _block_tokens(hashes, prompt, layout, notes)
     labels = _labels(layout, texts, order)

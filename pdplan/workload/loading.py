@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from pdplan.errors import InputError
-from pdplan.workload.reading import read_trace
 from pdplan.workload.workload import Workload
 
 #: A line of a workload document: a key, or a comment before it. No trace starts like this.
@@ -35,6 +34,8 @@ def load_workload(path: str | Path) -> Workload:
             raise InputError(f"workload {file}: {error.strerror or error}") from None
         if _DOCUMENT.match(head.removeprefix(b"\xef\xbb\xbf")):
             return Workload.from_document(read_document(file))
+    from pdplan.workload.reading import read_trace  # only who has a trace waits for its readers
+
     return Workload.from_trace(read_trace(path))
 
 

@@ -14,6 +14,7 @@ from pdplan.workload.ticks import detect_tick, spread_ticks
 from pdplan.workload.traces import Trace
 from pdplan.workload.windows import window_counts
 
+_MOST_WINDOWS: Final = 5e7
 _LEAST_TICKS: Final = 3  # counts over fewer ticks of the clock show how ticks were spread, not the traffic
 
 
@@ -74,7 +75,8 @@ def window_rates(arrivals: Trace | Array, window_s: float) -> Array:
     Raises
     ------
     InputError
-        No times, a window longer than the trace, or one that the clock is too coarse for.
+        No times, a window longer than the trace or so short that there are more than 5e7 of them, or one that
+        the clock is too coarse for.
 
     Examples
     --------
@@ -89,6 +91,11 @@ def window_rates(arrivals: Trace | Array, window_s: float) -> Array:
     span_s = float(times[-1] - times[0]) + (tick or 0.0)
     if window_s > span_s:
         raise InputError(f"windows of {window_s:g} s: the trace spans {span_s:.4g} s; give a shorter window")
+    if span_s / window_s > _MOST_WINDOWS:
+        raise InputError(
+            f"windows of {window_s:g} s: the trace spans {span_s:.4g} s, which are more than "
+            f"{_MOST_WINDOWS:.0e} of them; give longer windows"
+        )
     if tick is not None and window_s < _LEAST_TICKS * tick:
         raise InputError(
             f"windows of {window_s:g} s: the clock of the trace ticks every {tick:g} s; "

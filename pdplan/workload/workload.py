@@ -8,7 +8,6 @@ from typing import Any
 
 from pdplan.errors import InputError, did_you_mean
 from pdplan.workload.described import ArrivalStatistics
-from pdplan.workload.histogram import TokenHistogram, pearson_of
 from pdplan.workload.joint import (
     OUTPUT_ATOMS,
     PROMPT_ATOMS,
@@ -18,7 +17,6 @@ from pdplan.workload.joint import (
 )
 from pdplan.workload.law import LengthLaw
 from pdplan.workload.lengths import length_law
-from pdplan.workload.statistics import arrival_statistics, trace_reuse
 from pdplan.workload.table_law import sample_law
 from pdplan.workload.traces import Trace
 
@@ -136,6 +134,9 @@ class Workload:
     @classmethod
     def from_trace(cls, trace: Trace) -> Workload:
         """Return the workload of a trace: its own lengths, pairs, arrivals and prefix reuse."""
+        from pdplan.workload.histogram import TokenHistogram, pearson_of
+        from pdplan.workload.statistics import arrival_statistics, trace_reuse
+
         reuse = trace_reuse(trace)
         means = [TokenHistogram.of(t).mean for t in (trace.prompt_tokens, trace.output_tokens)]
         return cls(

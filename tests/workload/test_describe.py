@@ -58,6 +58,7 @@ def test_rate_for_refuses() -> None:
     for call, says in (
         (lambda: rate_for(np.arange(9.0), 60.0, 0.5), "spans 8 s; give a shorter window"),
         (lambda: rate_for(np.zeros(5), 1.0, 0.5), "has no rate"),
+        (lambda: rate_for(np.arange(9.0), 1e-9, 0.5), "give longer windows"),
         (lambda: rate_for(np.arange(9.0), 1.0, 1.5), "must lie in"),
         (lambda: rate_for(np.arange(9.0), 0.0, 0.5), "greater than 0"),
         (lambda: rate_for(ticks, 5.0, 0.5), "ticks every 3 s; give windows of 9 s or more"),

@@ -73,6 +73,7 @@ REFUSED: list[tuple[bytes, str]] = [
     (b'{"schema": 5}', "first line is no known trace"),
     (b"[" * 100_000, "no known trace"),
     (HEADER.encode(), "a header and no requests"),
+    (HEADER.encode() + b"0,1,1\n1700000000000,1,1\n", "span 5.39e.04 years: is the unit of arrival_s right"),
     (b"arrival_s,prompt_tokens,output_tokens,class,class\n1,1,1,a,b\n", "a column twice"),
 ]
 
