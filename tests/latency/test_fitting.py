@@ -162,7 +162,7 @@ def test_two_regimes_where_the_data_have_two() -> None:
 
 def test_noise_does_not_make_two_regimes() -> None:
     rng = np.random.default_rng(0)
-    for _ in range(5):
+    for _ in range(3):
         points = [DecodePoint(p.batch, p.context_tokens, p.seconds * (1 + 0.03 * rng.standard_normal()))
                   for p in decode(0.01, 2e-4, 1e-7)]  # fmt: skip
         assert len(fit_decode(points).regimes.coefficients) == 1

@@ -64,10 +64,10 @@ def engine_run(split: bool, closed: bool, prompt: int, load: float, seed: int) -
 @pytest.mark.parametrize(
     ("split", "closed", "loads", "tolerance"),
     [
-        (False, False, (1.0, 2.0, 4.0), 0.02),
+        pytest.param(False, False, (1.0, 2.0, 4.0), 0.02, marks=pytest.mark.slow),
         (False, True, (8, 32, 64), 0.03),
         (True, False, (2.0, 6.0, 10.0), 0.015),
-        (True, True, (8, 32, 64), 0.02),
+        pytest.param(True, True, (8, 32, 64), 0.02, marks=pytest.mark.slow),
     ],
 )
 def test_the_engine_gives_back_its_step_factor_and_overhead(
