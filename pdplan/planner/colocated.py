@@ -14,7 +14,7 @@ from pdplan.planner.instances import InstanceOption
 from pdplan.planner.judge import cost_of, pool_plan, single_token_share
 from pdplan.planner.problem import Array, Problem
 from pdplan.planner.result import REPORTED, ClassPlan, Colocated, Latency, Objective
-from pdplan.planner.search import smallest_up_to
+from pdplan.planner.search import MAX_INSTANCES, smallest_up_to
 from pdplan.planner.stations import request_overhead_s
 from pdplan.planner.traffic import ClassTraffic
 from pdplan.serving.colocated_station import ColocatedStation, colocated_station
@@ -208,7 +208,7 @@ def _cheapest(
         return fleets.setdefault((id(option), count), ColocatedFleet(problem, option, count))
 
     for option in options:
-        limit = 100_000
+        limit = MAX_INSTANCES
         if best is not None and option.price_usd_per_hour > 0:
             spent = best.count * best.option.price_usd_per_hour
             limit = int(spent / option.price_usd_per_hour + 1e-9)
@@ -227,7 +227,8 @@ def _why_not(problem: Problem, options: list[InstanceOption]) -> str:
             reached = []
             for option in options:
                 try:
-                    reached.append(ColocatedFleet(problem, option, 100_000).bound(traffic.demand, target, 0))
+                    plenty = ColocatedFleet(problem, option, MAX_INSTANCES)
+                    reached.append(plenty.bound(traffic.demand, target, 0))
                 except (UnstableError, InfeasibleError):
                     continue
             if reached and min(reached) > target.limit_s:

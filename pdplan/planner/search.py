@@ -69,10 +69,11 @@ def smallest_up_to(meets: Callable[[int], bool], start: int, limit: int = MAX_IN
     """
     if start > limit:
         return None
-    try:
-        return smallest_count(meets, start, limit=limit)
-    except InfeasibleError:
+    if meets(start):
+        return start
+    if start == limit or not meets(limit):  # asked before the numbers between: most of what fails, fails here
         return None
+    return smallest_count(meets, start + 1, limit=limit)
 
 
 @dataclass(frozen=True, eq=False)

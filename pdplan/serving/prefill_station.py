@@ -207,11 +207,13 @@ class PrefillStation:
         if self.discipline != "batched":
             return 0.0
         chain = self._batching.chain
-        tokens = np.arange(chain.carried_pmf.size) * chain.unit_tokens
-        step = float(chain.carried_pmf @ tokens**2) / float(chain.carried_pmf @ tokens)
-        new, weight = self._new_tokens, self.mix.weight
-        own = float(weight @ new**2) / float(weight @ new)
-        return max(0.0, step - own) / float(weight @ new)
+        units = np.arange(chain.carried_pmf.size)
+        step = float(chain.carried_pmf @ units**2) / float(chain.carried_pmf @ units)
+        # on the chain's own lattice: prompts far below its unit would else seem to have company when alone
+        lengths = np.arange(chain.prompt_pmf.size)
+        mean = float(chain.prompt_pmf @ lengths)
+        own = float(chain.prompt_pmf @ lengths**2) / mean
+        return max(0.0, step - own) / mean
 
     @property
     def mean_wait_s(self) -> float:

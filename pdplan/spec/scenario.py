@@ -295,7 +295,8 @@ class Scenario(SpecModel):
         description="Prompt plus output tokens per second of all classes, instead of their rates.",
     )
     latency: str | InlineLatency = Field(
-        default="roofline", description="roofline, a profile, or a benchmark table."
+        default="roofline",
+        description="roofline, a profile (name or file), aiconfigurator:SYSTEM/BACKEND, or a benchmark table.",
     )
     weights_dtype: DtypeName | None = Field(default=None, description="Default: as the model was released.")
     kv_dtype: DtypeName = Field(default="bf16", description="fp8 halves the freight.")
