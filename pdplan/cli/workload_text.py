@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pdplan.workload import ArrivalStatistics, LengthStatistics, Trace, TraceStatistics
-from pdplan.workload.classes import SuggestedClasses
+from pdplan.workload.classes import LEAST_REQUESTS, SuggestedClasses
 from pdplan.workload.describe_document import session_counts
 from pdplan.workload.wording import arrival_sentences, duration, reuse_sentence, windows_of
 
@@ -33,7 +33,7 @@ def described(trace: Trace, measured: TraceStatistics, columns: int) -> str:
 
 
 def _title(trace: Trace, measured: TraceStatistics) -> str:
-    text = f"{trace.source}: {trace.format}, {measured.requests:,} requests"
+    text = f"{trace.source}: {trace.format}, {measured.requests:,} request{'s' * (measured.requests != 1)}"
     if measured.arrivals is not None:
         text += f" over {duration(measured.arrivals.span_s)}"
     if trace.start_epoch_s is not None:
@@ -121,6 +121,8 @@ def _correlation(measured: TraceStatistics) -> str:
 
 def _classes(found: SuggestedClasses | None, measured: TraceStatistics, columns: int) -> list[str]:
     if found is None:
+        if measured.requests < LEAST_REQUESTS:
+            return ["Classes: too few requests to look for groups of lengths."]
         return ["Classes: the lengths form no groups that stand apart; plan for one class."]
     by = "by clusters of lengths" if found.by == "lengths" else f"by {found.by}"
     wide = max(len(c.name) for c in found.classes) if found.by != "lengths" else 0

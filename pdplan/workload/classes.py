@@ -15,7 +15,7 @@ from pdplan.workload.traces import Labels
 
 _MOST_CLASSES: Final = 8  # further values of a column are put together
 _BINS_PER_FACTOR: Final = 5  # bins of the logarithm of a length for each factor of e
-_LEAST_REQUESTS: Final = 200  # fewer show no clusters
+LEAST_REQUESTS: Final = 200  #: fewer show no clusters
 _SAMPLE: Final = 500_000  # requests clustered, evenly taken: a share is then known to 0.1%
 
 
@@ -69,7 +69,7 @@ def suggested_classes(
     """
     if labels is not None and len(labels.values) > 1:
         return _by_label(prompt_tokens, output_tokens, labels)
-    if prompt_tokens.size < _LEAST_REQUESTS:
+    if prompt_tokens.size < LEAST_REQUESTS:
         return None
     step = -(-prompt_tokens.size // _SAMPLE)
     return _by_length(prompt_tokens[::step], output_tokens[::step])
