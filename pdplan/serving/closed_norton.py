@@ -26,6 +26,8 @@ from pdplan.serving.closed_steps import StepMenu, one_at_a_time
 from pdplan.serving.prefill_queue import Array
 
 _ROUNDS = 30
+#: Share of the new round in what the next one is made from.
+_EASE = 0.75
 #: Relative change of the throughput at which the rounds end; batching rounds take longer.
 _SETTLED, _SETTLED_BATCHING = 1e-6, 3e-4
 
@@ -77,13 +79,22 @@ def _link_wait_s(fleet: ClosedFleet, station: ClosedStation | None) -> float:
     return 0.0 if station is None else 0.5 * station.companions * fleet.mean_transfer_s
 
 
+def _eased(old: ClosedStation, new: ClosedStation) -> ClosedStation:
+    """Return the new round with part of the old in what the next is made from: rounds overshoot."""
+
+    def mixed(name: str) -> Array:
+        return np.asarray((1 - _EASE) * getattr(old, name) + _EASE * getattr(new, name))
+
+    return replace(new, left_over=mixed("left_over"), at_start=mixed("at_start"))
+
+
 def _solve_dealt(fleet: ClosedFleet) -> ClosedParts:
     """Solve with each prompt dealt to an instance at random."""
     n, instances = fleet.users, fleet.prefill_instances
     steps = _Steps.of(fleet)
     one_decode, decodes = _decode_terms(fleet)
     most = n if instances == 1 else min(n, max(48, -(-6 * n // instances)))
-    menu, station, x = steps.menu(most), None, 0.0
+    menu, station, eased, x = steps.menu(most), None, None, 0.0
     rates = menu.rates
     for _ in range(_ROUNDS):
         delay_s = fleet.mean_transfer_s + _link_wait_s(fleet, station) + fleet.think_s
@@ -98,8 +109,10 @@ def _solve_dealt(fleet: ClosedFleet) -> ClosedParts:
         if abs(station.throughput - x) < steps.settled * station.throughput:
             break
         x = station.throughput
-        rates = station.service_rates(n)
-        menu = steps.menu(most, menu, station)
+        found = station.service_rates(n)
+        rates = found if rates.size < n else rates ** (1 - _EASE) * found**_EASE
+        eased = station if eased is None else _eased(eased, station)
+        menu = steps.menu(most, menu, eased)
     assert station is not None
     return _parts(fleet, rest, station.number, station.throughput * instances, station)
 
@@ -117,7 +130,7 @@ def _solve_shared(fleet: ClosedFleet) -> ClosedParts:
         return _solve_unqueued(fleet)
     free = instances - 1  # instances that may work while one is idle
     most = n - free
-    menu, station, x = steps.menu(most, instances=instances), None, 0.0
+    menu, station, eased, x = steps.menu(most, instances=instances), None, None, 0.0
     for _ in range(_ROUNDS):
         delay_s = fleet.mean_transfer_s + _link_wait_s(fleet, station) + fleet.think_s
         rest = _Rest(one_decode, convolved(log_delay(delay_s, n), decodes))
@@ -132,7 +145,8 @@ def _solve_shared(fleet: ClosedFleet) -> ClosedParts:
         if abs(throughput - x) < steps.settled * throughput:
             break
         x = throughput
-        menu = steps.menu(most, menu, station, instances=instances)
+        eased = station if eased is None else _eased(eased, station)
+        menu = steps.menu(most, menu, eased, instances=instances)
     assert station is not None
     return _parts(fleet, rest, number, throughput, station)
 

@@ -44,7 +44,7 @@ def test_equal_lengths_are_locked_to_decode_steps() -> None:
     assert f is not None
     assert s is not None
     assert "equal requests" in f.accuracy
-    assert f.ttft_s == pytest.approx(s.latency("ttft").value, rel=0.15)  # host time breaks the lock
+    assert f.ttft_s == pytest.approx(s.latency("ttft").value, rel=0.03)
     assert f.tpot_s == pytest.approx(s.latency("tpot").value, rel=0.001)
 
 

@@ -96,7 +96,7 @@ def test_machine_repair_with_general_service_against_simulation_by_hand():
     service = np.array([0.5, 1.5])
     found = solve_station(rates, one_at_a_time(service, np.full(2, 0.5), 5))
     rng = np.random.default_rng(3)
-    n, t, area, spans = 0, 0.0, np.zeros(6), 60_000
+    n, t, area, spans = 0, 0.0, np.zeros(6), 30_000
     for _ in range(spans):
         if n == 0:
             wait = rng.exponential(1 / 5.0)
