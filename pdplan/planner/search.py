@@ -22,6 +22,9 @@ from pdplan.serving.roots import smallest_count
 #: No pool is grown beyond this many instances: what it cannot meet then, it never meets.
 MAX_INSTANCES = 100_000
 
+#: Up to so many times its start a search doubles; beyond, it first asks whether any number would do.
+NEAR = 8
+
 #: How many decode instances beyond the smallest pool are tried for a smaller prefill pool.
 MORE_DECODE = 3
 
@@ -69,11 +72,14 @@ def smallest_up_to(meets: Callable[[int], bool], start: int, limit: int = MAX_IN
     """
     if start > limit:
         return None
-    if meets(start):
-        return start
-    if start == limit or not meets(limit):  # asked before the numbers between: most of what fails, fails here
+    near = min(NEAR * start, limit)
+    try:
+        return smallest_count(meets, start, limit=near)
+    except InfeasibleError:
+        pass
+    if near == limit or not meets(limit):  # what fails near its start mostly fails for good
         return None
-    return smallest_count(meets, start + 1, limit=limit)
+    return smallest_count(meets, near + 1, limit=limit)
 
 
 @dataclass(frozen=True, eq=False)
