@@ -89,9 +89,10 @@ LIMITS = """
 - Lengths of little spread (*uniform*) with batching where prefill and decode change over: up to 9% too high,
   since users return more evenly than at random given the number in decode. The same holds for a mix of a few
   fixed lengths: two classes of fixed lengths (500/100 and 3000/300) with 24 users on 2P1D are 8% too high.
-- Equal requests that batch: users who are prefilled in one step come back together and may stay together,
-  so TTFT is a lower bound there (200 users with host time on one instance: 0.13 s against 0.30 s). One prompt
-  at a time spreads them. Real benchmarks with fixed lengths form the same groups: send varied lengths.
+- Equal requests that batch: users who start together are prefilled in one step and come back together. Each
+  round spreads them a little, and the law is the state in which they are spread. A short run still shows the
+  groups of its start: 200 users with host time on one instance and 60 requests each have a mean TTFT of
+  0.30 s, in the long run 0.13 s. Real benchmarks are short runs: send varied lengths.
 - Short prompts in large batches under heavy decode (500 users, 100/100): 12% too low. Requests that end in
   one long decode step come back together, and the law has them come one by one.
 - Router jsq is taken as least_work, which is better informed; power_of_two as random, which is much worse:

@@ -227,8 +227,8 @@ class ClosedNetwork:
             if self.discipline == "one_at_a_time":
                 return "equal requests fall into step: means within 2% of the engine where measured"
             return (
-                "equal requests fall into step: mean TPOT within 1% of the engine; mean TTFT is a lower bound, "
-                "up to 57% too low where users stay together in batches of prompts"
+                "equal requests fall into step: means within 2% of the engine's long run; a run of some tens of "
+                "requests a user still shows its start in groups, and a longer mean TTFT"
             )
         if self.users <= STATE_BY_STATE:
             return (
