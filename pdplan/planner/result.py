@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pdplan.planner.trace_rate import TracedRate
 from pdplan.spec.slo import JointTarget, Target
 from pdplan.trust import Trust
+
+if TYPE_CHECKING:
+    from pdplan.planner.trace_rate import TracedRate
 
 Status = Literal["met", "missed", "undetermined"]
 REPORTED = (0.5, 0.9, 0.95, 0.99)

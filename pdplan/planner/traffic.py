@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from pdplan.errors import InputError, ScenarioError, UnsupportedError
-from pdplan.planner.trace_rate import TracedRate, traced_rate
 from pdplan.serving.demand import ClassDemand
 from pdplan.spec.catalog import catalog_document
 from pdplan.spec.scenario import RequestClass, Scenario
 from pdplan.spec.slo import Slo
 from pdplan.spec.trace_rate import TraceRate
 from pdplan.workload import JointLengths, Trace, Workload, joint_lengths, length_law, load_workload
+
+if TYPE_CHECKING:
+    from pdplan.planner.trace_rate import TracedRate
 
 #: Ends of names that are files and not entries of the catalog.
 _FILE_SUFFIXES: Final = frozenset({".yaml", ".yml", ".csv", ".jsonl", ".json", ".gz"})
@@ -113,6 +115,8 @@ def _traced(scenario: Scenario, index: int, files: _Files) -> TracedRate | None:
     c = scenario.classes[index]
     if not isinstance(c.rate, TraceRate):
         return None
+    from pdplan.planner.trace_rate import traced_rate  # few scenarios have one
+
     try:
         return traced_rate(c.rate, files.trace(c.rate.trace))
     except InputError as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pdplan.errors import InputError, UnsupportedError
+from pdplan.errors import InputError
 
 if TYPE_CHECKING:
     from pdplan.sim.result import SimResult
@@ -135,20 +135,10 @@ def write_json(result: SimResult, path: Path) -> Path:
 
 
 def write_parquet(result: SimResult, path: Path, *, on_progress: OnProgress | None = None) -> Path:
-    """Write one row for each request; what a request does not have is null.
+    """Write one row for each request; what a request does not have is null."""
+    import pyarrow as pa
+    from pyarrow import parquet
 
-    Raises
-    ------
-    UnsupportedError
-        pyarrow is not installed.
-    """
-    try:
-        import pyarrow as pa  # type: ignore[import-not-found, import-untyped, unused-ignore]
-        from pyarrow import parquet  # type: ignore[import-not-found, import-untyped, unused-ignore]
-    except ImportError:
-        raise UnsupportedError(
-            f"{path}: Parquet needs pyarrow: pip install 'pdplan[parquet]', or write CSV"
-        ) from None
     total = len(result.raw.arrival_s)
 
     def table(begin: int, end: int) -> Any:

@@ -296,7 +296,7 @@ class Scenario(SpecModel):
     )
     latency: str | InlineLatency = Field(
         default="roofline",
-        description="roofline, a profile (name or file), aiconfigurator:SYSTEM/BACKEND, or a benchmark table.",
+        description="roofline, a profile, aiconfigurator:SYSTEM/BACKEND, or a benchmark table.",
     )
     weights_dtype: DtypeName | None = Field(default=None, description="Default: as the model was released.")
     kv_dtype: DtypeName = Field(default="bf16", description="fp8 halves the freight.")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pdplan.errors import InputError, UnsupportedError
+from pdplan.errors import InputError
 from pdplan.latency import DecodeFit, Fitted, PrefillFit
 from pdplan.sim.config import DecodePool, KvLink, KvMemory, PdConfig, PrefillPool, Recording
 from pdplan.sim.raw import COMPLETED, REJECTED, DecodeUse, PrefillUse, RawRun
@@ -292,22 +291,12 @@ def test_json_file(tmp_path: Path, result: SimResult) -> None:
 
 
 def test_parquet_is_the_csv(tmp_path: Path, run: RawRun, result: SimResult) -> None:
-    pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
     from pyarrow import parquet
 
     table = parquet.read_table(result.to_parquet(tmp_path / "run.parquet"))
     assert table.num_rows == 20_000
     assert table["ttft_s"].to_numpy() == pytest.approx(run.ttft_s)
     assert table["tpot_s"].null_count == (run.output_tokens == 1).sum()
-
-
-def test_parquet_without_pyarrow_names_the_extra(
-    tmp_path: Path, result: SimResult, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(UnsupportedError, match=r"pip install 'pdplan\[parquet\]'"):
-        result.to_parquet(tmp_path / "run.parquet")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_interrupt_leaves_no_file(tmp_path: Path) -> None:
