@@ -227,8 +227,8 @@ class ClosedNetwork:
             if self.discipline == "one_at_a_time":
                 return "equal requests fall into step: means within 2% of the engine where measured"
             return (
-                "equal requests fall into step: means within 2% of the engine's long run; a run of some tens of "
-                "requests a user still shows its start in groups, and a longer mean TTFT"
+                "equal requests fall into step: means within 2% of the engine in a long run; some tens of "
+                "requests a user still show the groups of the start, and a longer mean TTFT"
             )
         if self.users <= STATE_BY_STATE:
             return (
