@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from closed_cases import CASES, Case, engine, network
 
 #: Configurations that miss 3%, with what they are within and why (docs/validation/closed_network.md).
