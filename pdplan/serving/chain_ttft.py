@@ -70,14 +70,13 @@ def finish_delay(chain: StepChain, prompt_pmf: Array) -> FinishDelay:
     m = chain.budget_units
     met, idle = chain.met
     d = chain.duration_s
-    kept, times, chances = [], [], []
-    for i in range(m + 1):
-        if met[i] < 1e-12:
-            continue
-        before = chain.came_before[i]
-        ahead = _convolve(before, chain.left_over) if i == m else before
-        time, chance = _finish_times(chain, _convolve(ahead, prompt_pmf), before, float(d[i]) / 2)
-        kept.append(i)
+    kept = np.flatnonzero(met >= 1e-12).tolist()
+    ahead = chain.came_before[kept]
+    if m in kept:
+        ahead[-1] = _convolve(ahead[-1:], chain.left_over)[0]
+    times, chances = [], []
+    for i, units in zip(kept, _convolve(ahead, prompt_pmf), strict=True):
+        time, chance = _finish_times(chain, units, chain.came_before[i], float(d[i]) / 2)
         times.append(time)
         chances.append(chance * met[i])
     if idle > 0:
@@ -93,10 +92,11 @@ def finish_delay(chain: StepChain, prompt_pmf: Array) -> FinishDelay:
     return FinishDelay(step, np.cumsum(pmf) / pmf.sum(), mean_residual + mean_rest, mean_residual)
 
 
-def _convolve(a: Array, b: Array) -> Array:
-    size = a.size
-    spectrum = np.fft.rfft(a, 2 * size) * np.fft.rfft(b, 2 * size)
-    return np.maximum(np.fft.irfft(spectrum, 2 * size)[:size], 0.0)
+def _convolve(rows: Array, other: Array) -> Array:
+    """Convolve every row with one law; what passes the end is left out."""
+    size = other.size
+    spectra = np.fft.rfft(rows, 2 * size, axis=1) * np.fft.rfft(other, 2 * size)
+    return np.maximum(np.fft.irfft(spectra, 2 * size, axis=1)[:, :size], 0.0)
 
 
 def _finish_times(chain: StepChain, units: Array, behind: Array, rest_s: float) -> tuple[Array, Array]:
