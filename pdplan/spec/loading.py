@@ -71,7 +71,7 @@ def parse_scenario(text: str, source: str = "scenario", overrides: Sequence[str]
     """
     document, lines = read_yaml(text, source)
     for setting in overrides:
-        _override(document, setting)
+        override(document, setting)
     return from_document(document, Origin(source, lines))
 
 
@@ -87,7 +87,7 @@ def from_document(document: Mapping[str, Any], origin: Origin) -> Scenario:
     return scenario
 
 
-def _override(document: dict[str, Any], setting: str) -> None:
+def override(document: dict[str, Any], setting: str) -> None:
     """Apply ``a.b.c=value``; a class is named by its name or index."""
     key, sep, raw = setting.partition("=")
     if not sep or not key.strip():
