@@ -22,12 +22,14 @@ if TYPE_CHECKING:
         Plan,
         Prediction,
         SplitReport,
+        SweepResult,
         Validation,
         goodput,
         plan,
         predict,
         simulate,
         split,
+        sweep,
         validate,
     )
     from pdplan.sim.result import SimResult
@@ -46,6 +48,7 @@ __all__ = [
     "Scenario",
     "SimResult",
     "SplitReport",
+    "SweepResult",
     "Trust",
     "Validation",
     "__version__",
@@ -55,6 +58,7 @@ __all__ = [
     "predict",
     "simulate",
     "split",
+    "sweep",
     "validate",
 ]
 
@@ -71,6 +75,7 @@ __getattr__, __dir__ = exports(
         "Scenario": "pdplan.spec.scenario",
         "SimResult": "pdplan.sim.result",
         "SplitReport": "pdplan.planner",
+        "SweepResult": "pdplan.planner",
         "Trust": "pdplan.trust",
         "Validation": "pdplan.planner",
         "builtin_scenario": "pdplan.spec.builtin",
@@ -79,6 +84,7 @@ __getattr__, __dir__ = exports(
         "predict": "pdplan.planner",
         "simulate": "pdplan.planner",
         "split": "pdplan.planner",
+        "sweep": "pdplan.planner",
         "validate": "pdplan.planner",
     },
 )

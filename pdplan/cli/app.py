@@ -96,6 +96,10 @@ def split(
     check: Annotated[
         bool, typer.Option("--check", help="Exit with 1 unless every class should be split.")
     ] = False,
+    break_evens: Annotated[
+        bool,
+        typer.Option("--break-evens", help="Say where each verdict flips, by formulas (seconds a class)."),
+    ] = False,
     no_verify: NoVerifyOption = False,
     requests: RequestsOption = None,
     seed: SeedOption = 0,
@@ -111,6 +115,41 @@ def split(
         verify=not no_verify,
         requests=requests,
         seed=seed,
+        break_evens=break_evens,
+    )
+
+
+@app.command("break-even")
+def break_even(
+    scenario: ScenarioArg = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="NAME",
+            help="rate, prompt_tokens, output_tokens, link, overlap, prefix_hit, kv_dtype, ttft_target, "
+            "tpot_target. Repeatable; default: all.",
+            show_default=False,
+        ),
+    ] = None,
+    classes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class", metavar="NAME", help="A class. Repeatable; default: all.", show_default=False
+        ),
+    ] = None,
+    json: JsonOption = False,
+    set_: SetOption = None,
+) -> None:
+    """Say at which rate, length, link, target and so on the verdict of each class flips."""
+    import pdplan.cli.break_even as face
+
+    face.run(
+        scenario,
+        as_json=json,
+        overrides=tuple(set_ or ()),
+        inputs=tuple(inputs or ()),
+        classes=tuple(classes or ()),
     )
 
 
@@ -328,6 +367,81 @@ def export(
         verify=not no_verify,
         requests=requests,
         seed=seed,
+    )
+
+
+@app.command()
+def sweep(
+    scenario: ScenarioArg = None,
+    over: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--over",
+            metavar="KEY=VALUES",
+            help="A field and its values: a..b, a..b:n, log a..b:n, or [x, y]. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    latin: Annotated[
+        int | None,
+        typer.Option(
+            "--latin", metavar="N", help="N points of a Latin hypercube, not the grid.", show_default=False
+        ),
+    ] = None,
+    seed: SeedOption = 0,
+    quantities: Annotated[
+        str | None,
+        typer.Option(
+            "--quantities",
+            metavar="WHAT",
+            help="plan: the cheapest fleet. fleet: judge the stated one (default where fleet.* is swept). "
+            "means: only means and loads of the stated one, thousands of points in seconds.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Rows, .csv or .parquet; a log beside it lets a killed sweep go on.",
+            show_default=False,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            metavar="N",
+            help="Processes. Default: one for few points, else all cores.",
+            show_default=False,
+        ),
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            "--dask", metavar="ADDRESS", help="Work on a dask cluster, tcp://host:8786.", show_default=False
+        ),
+    ] = None,
+    json: JsonOption = False,
+    set_: SetOption = None,
+) -> None:
+    """Plan at every point of a grid or a Latin hypercube over any fields, by formulas."""
+    import pdplan.cli.sweep as face
+
+    face.run(
+        scenario,
+        over=tuple(over or ()),
+        latin=latin,
+        seed=seed,
+        quantities=quantities,
+        output=output,
+        workers=workers,
+        dask=dask,
+        as_json=json,
+        overrides=tuple(set_ or ()),
     )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pdplan.planner.predict_report import Prediction, predict
     from pdplan.planner.simulation import simulate
     from pdplan.planner.sizing import plan, size, verified
+    from pdplan.planner.sweep import SweepResult, sweep
     from pdplan.planner.validation import Validation, validate
     from pdplan.planner.verdicts import SplitReport, split
     from pdplan.planner.verification import Verification, verify
@@ -23,6 +24,7 @@ __all__ = [
     "Plan",
     "Prediction",
     "SplitReport",
+    "SweepResult",
     "Validation",
     "Verification",
     "goodput",
@@ -31,6 +33,7 @@ __all__ = [
     "simulate",
     "size",
     "split",
+    "sweep",
     "validate",
     "verified",
     "verify",
@@ -44,6 +47,7 @@ __getattr__, __dir__ = exports(
         "Plan": "pdplan.planner.answer",
         "Prediction": "pdplan.planner.predict_report",
         "SplitReport": "pdplan.planner.verdicts",
+        "SweepResult": "pdplan.planner.sweep",
         "Validation": "pdplan.planner.validation",
         "Verification": "pdplan.planner.verification",
         "goodput": "pdplan.planner.goodput_report",
@@ -52,6 +56,7 @@ __getattr__, __dir__ = exports(
         "simulate": "pdplan.planner.simulation",
         "size": "pdplan.planner.sizing",
         "split": "pdplan.planner.verdicts",
+        "sweep": "pdplan.planner.sweep",
         "validate": "pdplan.planner.validation",
         "verified": "pdplan.planner.sizing",
         "verify": "pdplan.planner.verification",

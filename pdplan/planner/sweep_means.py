@@ -1,0 +1,250 @@
+"""Means of the stated fleet at many rates and counts: what a sweep can give in a fraction of a millisecond.
+
+Rates of classes and counts of the fleet are varied without reading the scenario again; stations that several
+points share are solved once; where one rate takes many values, means are interpolated between computed ones
+(`pdplan.planner.sweep_smooth`, within 0.1%). Every other field is read anew for each of its values.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+
+from pdplan import units
+from pdplan.errors import InputError, PdplanError, UnstableError
+from pdplan.planner.evaluate import several
+from pdplan.planner.judge import cost_of
+from pdplan.planner.problem import Problem, assemble
+from pdplan.planner.result import Cost
+from pdplan.planner.search import Search
+from pdplan.planner.sizing import stated_fleet
+from pdplan.planner.sweep_axes import Axis
+from pdplan.planner.sweep_points import Base, Point
+from pdplan.planner.sweep_row import Row, failed_row, number
+from pdplan.planner.sweep_smooth import Array, at_rates
+from pdplan.spec.scenario import FixedPool, Scenario
+from pdplan.spec.slo import Target
+
+_COUNTS: Final = ("fleet.prefill.count", "fleet.decode.count")
+_MOST: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Inner:
+    """What varies quickly: counts of the two pools, and the rate of each class [1/s]."""
+
+    prefill: int
+    decode: int
+    rates: tuple[float, ...]
+
+
+def means_rows(
+    base: Base,
+    axes: tuple[Axis, ...],
+    points: tuple[Point, ...],
+    on_progress: Callable[[int, int], None] | None,
+) -> list[Row]:
+    """Return the row of every point, in order."""
+    quick = [i for i, axis in enumerate(axes) if axis.key in _COUNTS or _is_rate(axis.key)]
+    groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for index, point in enumerate(points):
+        groups[tuple(s for i, s in enumerate(point.settings) if i not in quick)].append(index)
+    rows: list[Row] = [{}] * len(points)
+    done = 0
+    for settings, indices in groups.items():
+        for index, row in _group_rows(base, settings, axes, quick, points, indices).items():
+            rows[index] = row
+        done += len(indices)
+        if on_progress is not None:
+            on_progress(done, len(points))
+    return rows
+
+
+def _is_rate(key: str) -> bool:
+    steps = key.split(".")
+    return len(steps) == 3 and steps[0] == "classes" and steps[2] == "rate"
+
+
+def _group_rows(
+    base: Base,
+    settings: tuple[str, ...],
+    axes: tuple[Axis, ...],
+    quick: list[int],
+    points: tuple[Point, ...],
+    indices: list[int],
+) -> dict[int, Row]:
+    """Rows of the points that differ only in rates and counts."""
+    values = {i: {axes[q].key: (axes[q], points[i].values[axes[q].column]) for q in quick} for i in indices}
+    read: dict[int, dict[str, float]] = {}
+    rows: dict[int, Row] = {}
+    for index, given in values.items():
+        try:
+            read[index] = {key: _read(axis, value) for key, (axis, value) in given.items()}
+        except InputError as error:
+            rows[index] = failed_row(error)
+    if not read:
+        return rows
+    first = next(iter(read))
+    try:
+        scenario = base.scenario((*settings, *(points[first].settings[q] for q in quick)))
+        means = _Means(scenario, assemble(scenario))
+        inner = {index: means.inner(given) for index, given in read.items()}
+    except PdplanError as error:
+        return rows | {index: failed_row(error, base.source) for index in read}
+    return rows | means.rows(inner)
+
+
+def _read(axis: Axis, value: Any) -> float:
+    """Read a rate or a count as the scenario would."""
+    if axis.key in _COUNTS:
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST:
+            raise InputError(f"{axis.key} is {value!r}: give a whole number from 1 to {_MOST}")
+        return value
+    rate = units.parse(f"{value!r} {axis.unit}" if axis.unit else value, "rate", what=axis.key)
+    if rate <= 0:
+        raise InputError(f"{axis.key} is {value!r}: it must be greater than 0")
+    return rate
+
+
+@dataclass(frozen=True, eq=False)
+class _Means:
+    """The means of one scenario's stated fleet, at any rates and counts."""
+
+    scenario: Scenario
+    problem: Problem
+
+    def inner(self, given: Mapping[str, float]) -> _Inner:
+        """Return rates and counts of a point; what is not swept is as stated."""
+        fleet = self.scenario.fleet
+        if fleet is None:
+            raise InputError("the scenario states no fleet: add fleet.prefill.count and fleet.decode.count")
+        rates = [t.demand.arrival_rate for t in self.problem.traffic]
+        names = [t.name for t in self.problem.traffic]
+        for key, value in given.items():
+            if key not in _COUNTS:
+                step = key.split(".")[1]
+                rates[names.index(step) if step in names else int(step)] = value
+        prefill, decode = (
+            int(given.get(key, pool.count))
+            for key, pool in zip(_COUNTS, (fleet.prefill, fleet.decode), strict=True)
+        )
+        return _Inner(prefill, decode, tuple(rates))
+
+    def rows(self, inner: Mapping[int, _Inner]) -> dict[int, Row]:
+        """Rows of points: along the class whose rate takes most values, by counts and the other rates."""
+        varied = [len({x.rates[c] for x in inner.values()}) for c in range(len(self.problem.traffic))]
+        along = int(np.argmax(varied))
+        lines: dict[_Inner, list[int]] = defaultdict(list)
+        for index, x in inner.items():
+            rest = (*x.rates[:along], 0.0, *x.rates[along + 1 :])
+            lines[_Inner(x.prefill, x.decode, rest)].append(index)
+        rows: dict[int, Row] = {}
+        for line, indices in lines.items():
+            rates = np.unique([inner[i].rates[along] for i in indices])
+            answers = dict(zip(rates.tolist(), at_rates(self._along(line, along), rates), strict=True))
+            cost = self._cost(line)
+            for index in indices:
+                rate = inner[index].rates[along]
+                rows[index] = self._row(line, cost, answers[rate], rate)
+        return rows
+
+    def _along(self, line: _Inner, along: int) -> Callable[[float], Array]:
+        def means(rate: float) -> Array:
+            rates = (*line.rates[:along], rate, *line.rates[along + 1 :])
+            return self._vector(line.prefill, line.decode, rates)
+
+        return means
+
+    @cached_property
+    def _searches(self) -> dict[tuple[float, ...], Search]:
+        return {}
+
+    def _search(self, rates: tuple[float, ...]) -> Search:
+        """Stations at these rates: pools are solved once for each number of instances."""
+        if rates not in self._searches:
+            problem = self.problem
+            traffic = tuple(
+                replace(t, demand=replace(t.demand, arrival_rate=r))
+                for t, r in zip(problem.traffic, rates, strict=True)
+            )
+            other = replace(problem, traffic=traffic)
+            other.__dict__["_options"] = problem._options
+            if len(traffic) == 1:  # the mix of lengths is that of the one class at any rate
+                other.__dict__["decode_work"] = problem.decode_work
+            self._searches[rates] = Search(other)
+        return self._searches[rates]
+
+    def _fleet(self, search: Search, prefill: int, decode: int) -> Any:
+        stated = self.scenario.fleet
+        assert stated is not None
+        pools: list[FixedPool] = [
+            pool.model_copy(update={"count": count})
+            for pool, count in ((stated.prefill, prefill), (stated.decode, decode))
+        ]
+        return stated_fleet(search, pools[0], pools[1])
+
+    def _vector(self, prefill: int, decode: int, rates: tuple[float, ...]) -> Array:
+        """Loads, then of each class mean TTFT and TPOT; all above 0."""
+        fleet = self._fleet(self._search(rates), prefill, decode)
+        loads = [fleet.prefill.utilization, fleet.decode.utilization, fleet.link.utilization]
+        if max(loads) >= 1.0:
+            raise UnstableError(f"a station is offered {max(loads):.3g} of what it can do")
+        values = [*loads, fleet.decode.kv_p99_share or 1e-300]
+        for traffic in fleet.problem.traffic:
+            demand = traffic.demand
+            values.append(fleet.ttft(demand, points=16).mean_s)
+            values.append(fleet.tpot(demand).mean_s if several(demand) else 1.0)
+        return np.array(values)
+
+    def _cost(self, line: _Inner) -> Cost:
+        fleet = self._fleet(Search(self.problem), line.prefill, line.decode)
+        return cost_of(
+            self.problem, [(fleet.prefill.option, line.prefill), (fleet.decode.option, line.decode)]
+        )
+
+    def _row(self, line: _Inner, cost: Cost, answer: Array | PdplanError, rate: float) -> Row:
+        if isinstance(answer, PdplanError):
+            return failed_row(answer)
+        prefill, decode, link, kv = answer[:4].tolist()
+        row: Row = {
+            "prefill_count": line.prefill,
+            "prefill_load": number(prefill),
+            "decode_count": line.decode,
+            "decode_load": number(decode),
+            "gpus": cost.gpus_bought,
+            "usd_per_hour": number(cost.usd_per_hour),
+            "link_load": number(link),
+        }
+        limit = self.scenario.max_utilization
+        missed = [
+            f"{name} load {load:.0%} of {top:.0%}"
+            for name, load, top in (
+                ("prefill", prefill, limit),
+                ("decode", decode, limit),
+                ("link", link, limit),
+                ("decode KV memory (p99)", kv, 1.0),
+            )
+            if load > top
+        ]
+        open_ = False
+        for traffic, (ttft, tpot) in zip(
+            self.problem.traffic, answer[4:].reshape(-1, 2).tolist(), strict=True
+        ):
+            paced = several(traffic.demand)
+            row[f"{traffic.name}.ttft_mean_s"] = number(ttft)
+            row[f"{traffic.name}.tpot_mean_s"] = number(tpot) if paced else None
+            known = {("ttft", "mean"): ttft} | ({("tpot", "mean"): tpot} if paced else {})
+            for target in traffic.slo.objectives:
+                value = known.get((target.metric, target.stat)) if isinstance(target, Target) else None
+                open_ = open_ or value is None
+                if value is not None and value > target.limit_s:  # type: ignore[union-attr]
+                    missed.append(f"{traffic.name}: {target}")
+        status = "missed" if missed else "undetermined" if open_ else "met"
+        why = "only means were looked at" if status == "undetermined" else ""
+        head = {"status": status, "feasible": status == "met", "reason": ", ".join(missed) or why}
+        return head | row
