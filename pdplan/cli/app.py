@@ -75,6 +75,28 @@ def plan(
 
 
 @app.command()
+def designs(
+    scenario: ScenarioArg = None,
+    json: JsonOption = False,
+    set_: SetOption = None,
+    no_verify: NoVerifyOption = False,
+    requests: RequestsOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Rank every way to build the fleet: split, colocated or both, on which accelerators."""
+    import pdplan.cli.designs as face
+
+    face.run(
+        scenario,
+        as_json=json,
+        overrides=tuple(set_ or ()),
+        verify=not no_verify,
+        requests=requests,
+        seed=seed,
+    )
+
+
+@app.command()
 def validate(
     scenario: ScenarioArg = None,
     json: JsonOption = False,
@@ -233,6 +255,42 @@ def goodput(
 
     share = None if attainment is None else parse(attainment, "fraction")
     face.run(scenario, as_json=json, overrides=tuple(set_ or ()), share=share, requests=requests, seed=seed)
+
+
+@app.command()
+def placement(
+    scenario: ScenarioArg = None,
+    affinity: Annotated[
+        str,
+        typer.Option(
+            "--affinity",
+            help="low: a prefill and a decode instance share a node. high: each phase by itself.",
+        ),
+    ] = "low",
+    nodes: Annotated[
+        int, typer.Option("--nodes", min=1, max=64, help="Nodes that one instance may span, by PP.")
+    ] = 1,
+    json: JsonOption = False,
+    set_: SetOption = None,
+    no_verify: NoVerifyOption = False,
+    requests: RequestsOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Place instances as DistServe does: the TP and PP of both phases with the most goodput per GPU."""
+    import pdplan.cli.placement as face
+
+    code = face.run(
+        scenario,
+        as_json=json,
+        overrides=tuple(set_ or ()),
+        affinity=affinity,
+        nodes=nodes,
+        verify=not no_verify,
+        requests=requests,
+        seed=seed,
+    )
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command()

@@ -33,6 +33,7 @@ from pdplan.spec.fields import (
     SpecModel,
     TokensPerSecond,
 )
+from pdplan.spec.search_space import SearchSpace
 from pdplan.spec.slo import Slo
 from pdplan.spec.trace_rate import TraceRate
 
@@ -318,6 +319,7 @@ class Scenario(SpecModel):
     fleet: FixedFleet | None = Field(
         default=None, description="A fleet to judge beside the one pdplan finds."
     )
+    search: SearchSpace | None = Field(default=None, description="What `pdplan designs` searches over.")
 
     _origin: Origin | None = PrivateAttr(default=None)
 

@@ -1,0 +1,29 @@
+"""`pdplan designs`."""
+
+from __future__ import annotations
+
+from pdplan.cli.output import load, print_json, width
+from pdplan.cli.plan import announce
+from pdplan.planner.designs import designs
+from pdplan.planner.designs_note import designs_note
+from pdplan.sim.compiled import is_compiled
+
+
+def run(
+    source: str | None,
+    *,
+    as_json: bool,
+    overrides: tuple[str, ...],
+    verify: bool,
+    requests: int | None,
+    seed: int,
+) -> None:
+    """Rank the ways to build the fleet and print them."""
+    scenario = load(source, overrides)
+    if verify and not (is_compiled() and is_compiled("kernel_colocated")):
+        announce(None)
+    report = designs(scenario, verify=verify, requests=requests, seed=seed)
+    if as_json:
+        print_json(report.document())
+    else:
+        print(designs_note(report, width=width()))
