@@ -1,0 +1,35 @@
+"""`pdplan placement`."""
+
+from __future__ import annotations
+
+from pdplan.cli.output import load, print_json
+from pdplan.cli.plan import announce
+from pdplan.planner.placement import REQUESTS, placement
+
+
+def run(
+    source: str | None,
+    *,
+    as_json: bool,
+    overrides: tuple[str, ...],
+    affinity: str,
+    nodes: int,
+    verify: bool,
+    requests: int | None,
+    seed: int,
+) -> int:
+    """Find the placement and print it; 1 where the engine contradicts it."""
+    scenario = load(source, overrides)
+    if verify:
+        from pdplan.sim.compiled import is_compiled
+
+        if not is_compiled():
+            announce(None)
+    found = placement(
+        scenario, affinity=affinity, nodes=nodes, verify=verify, requests=requests or REQUESTS, seed=seed
+    )
+    if as_json:
+        print_json(found.document())
+    else:
+        print(found)
+    return 1 if found.missed else 0
