@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 from pdplan.checks import require_fraction, require_positive
+from pdplan.errors import InputError
 from pdplan.latency.shape import Device
 
 #: The matrix rate at which `RooflineFactors` states its efficiencies: H100 SXM, bf16 dense [FLOP/s].
@@ -60,6 +61,24 @@ class RooflineFactors:
         co-design", 2026-05).
     request_token_s : 1.3 us
         The slope of the same four points, mostly tokenisation.
+    expert_imbalance : 1.25
+        With ``ep`` > 1: tokens of the GPU whose experts are asked most, over the mean. SGLang with EP32, 32
+        redundant experts and placement by their load serves 50,302 tokens/s a node, 59,337 with balance
+        forced (LMSYS, "Large-scale EP", 2025-05): a step 1.18 times as long, of which experts and exchange
+        make some 70%. Without such placement prefill is 1.49 times slower, decode 2.54 (same source).
+    nic_efficiency : 0.80
+        Bytes of dispatch and combine over the NIC's rate: 39-40 of 50 GB/s at EP128 and EP256 (DeepEP V1,
+        low-latency kernels, ConnectX-7). Within a node `scale_up_efficiency` holds: 153-158 of 200 GB/s.
+    all_to_all_latency_s : 20 us
+        Start-up of one dispatch or combine: 34-36 us beyond its bytes at EP8, 3-5 us at EP128 (same tables).
+    all_to_all_overlap : 0.6
+        Share of the shorter of exchange and computing that two-batch overlap hides: 27-35% more prefill and
+        25.5% more decode at 256 tokens a GPU (LMSYS 2025-05) are 20-26% of the step without it, of which the
+        exchange makes about 40%. None up to ``overlap_from_tokens`` = 64 a GPU and step, all of it from
+        ``overlap_full_tokens`` = 256: "a threshold between 64 and 128", -27% at 32 (same source).
+    rank_context_scv : 1.0
+        Squared coefficient of variation of the contexts that attention ranks hold: prompts of published
+        traces have 0.9 to 1.7 (Azure 2023, Mooncake); 0 where a benchmark's requests are all alike.
     """
 
     compute_efficiency: float = 0.71
@@ -75,6 +94,13 @@ class RooflineFactors:
     sequence_overhead_s: float = 12.7e-6
     request_overhead_s: float = 6e-3
     request_token_s: float = 1.3e-6
+    expert_imbalance: float = 1.25
+    nic_efficiency: float = 0.80
+    all_to_all_latency_s: float = 20e-6
+    all_to_all_overlap: float = 0.6
+    overlap_from_tokens: float = 64.0
+    overlap_full_tokens: float = 256.0
+    rank_context_scv: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -83,6 +109,7 @@ class RooflineFactors:
             "attention_efficiency",
             "memory_efficiency",
             "scale_up_efficiency",
+            "nic_efficiency",
         ):
             require_fraction(name, getattr(self, name), open_low=True)
         for name in (
@@ -93,8 +120,20 @@ class RooflineFactors:
             "sequence_overhead_s",
             "request_overhead_s",
             "request_token_s",
+            "all_to_all_latency_s",
         ):
             require_positive(name, getattr(self, name), "s", zero_ok=True)
+        require_fraction("all_to_all_overlap", self.all_to_all_overlap)
+        require_positive("rank_context_scv", self.rank_context_scv, zero_ok=True)
+        if not self.expert_imbalance >= 1:
+            raise InputError(
+                f"expert_imbalance is {self.expert_imbalance:g}: the fullest GPU has at least the mean, 1"
+            )
+        if not 0 <= self.overlap_from_tokens < self.overlap_full_tokens:
+            raise InputError(
+                f"overlap_from_tokens is {self.overlap_from_tokens:g}: "
+                f"it must lie below overlap_full_tokens, {self.overlap_full_tokens:g}"
+            )
 
 
 def efficiency_at(flops_per_s: float, at_reference: float, per_decade: float) -> float:

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from pdplan.checks import require_fraction, require_positive
 from pdplan.errors import InfeasibleError, InputError
-from pdplan.latency.parameters import kv_bytes_per_token, kv_bytes_per_token_per_gpu, weight_bytes
+from pdplan.latency.expert_parallel import redundant_share, require_degrees
+from pdplan.latency.parameters import (
+    bytes_per_value,
+    kv_bytes_per_token,
+    kv_bytes_per_token_per_gpu,
+    parameter_groups,
+    weight_bytes,
+)
 from pdplan.latency.shape import ModelShape
 from pdplan.units import show
 
@@ -26,7 +33,7 @@ class MemoryFit:
     """Where the memory of one GPU goes [B], and what is left for KV.
 
     ``usable_bytes = weights_bytes + activation_bytes + reserve_bytes + kv_bytes``. ``kv_capacity_tokens`` is
-    per instance (all tp x pp GPUs), in whole blocks.
+    per instance (all its GPUs), in whole blocks of each attention rank.
     """
 
     memory_bytes: float
@@ -52,8 +59,12 @@ class MemoryFit:
         )
 
 
-def weights_bytes_per_gpu(shape: ModelShape, weights_dtype: str, tp: int, pp: int = 1) -> float:
-    """Weights that each of tp x pp GPUs holds [B], split evenly.
+def weights_bytes_per_gpu(
+    shape: ModelShape, weights_dtype: str, tp: int, pp: int = 1, dp_attention: int = 1, ep: int = 1
+) -> float:
+    """Weights that each of tp x pp x dp_attention GPUs holds [B], split evenly within a stage of a rank.
+
+    Routed experts, with their copies, are spread over all ranks; every rank holds the rest.
 
     Validity: ignores that the first and last pipeline stage hold the embeddings and that small matrices of
     latent attention are replicated (below 2% of the models of the catalog).
@@ -67,7 +78,12 @@ def weights_bytes_per_gpu(shape: ModelShape, weights_dtype: str, tp: int, pp: in
     for name, degree in (("tp", tp), ("pp", pp)):
         if degree < 1 or degree != int(degree):
             raise InputError(f"{name} is {degree}: it must be a whole number of at least 1")
-    return weight_bytes(shape, weights_dtype) / (tp * pp)
+    if dp_attention == 1 and ep == 1:
+        return weight_bytes(shape, weights_dtype) / (tp * pp)
+    require_degrees(shape, tp, dp_attention, ep)
+    experts = parameter_groups(shape).experts * bytes_per_value(weights_dtype)
+    stored = experts * (1.0 + redundant_share(dp_attention, ep)) / dp_attention
+    return (weight_bytes(shape, weights_dtype) - experts + stored) / (tp * pp)
 
 
 def prefill_activation_bytes(shape: ModelShape, step_tokens: float, tp: int) -> float:
@@ -101,11 +117,14 @@ def memory_fit(
     reserve_bytes: float = 0.0,
     activation_bytes: float = 0.0,
     block_tokens: int = BLOCK_TOKENS,
+    dp_attention: int = 1,
+    ep: int = 1,
 ) -> MemoryFit:
     """Lay weights, activations, reserve and KV into the memory of one GPU.
 
     ``tokens = floor((fraction M - weights - activations - reserve) / kv per token per GPU)``, rounded down to
-    blocks. With pp stages each GPU holds the KV of its own layers.
+    blocks. With pp stages each GPU holds the KV of its own layers; each of ``dp_attention`` ranks holds the
+    KV of its own requests, so that the instance holds the sum (a request never more than a rank does).
 
     Parameters
     ----------
@@ -121,6 +140,8 @@ def memory_fit(
         Kept free on each GPU [B].
     block_tokens : int
         Tokens of one KV block [tok].
+    dp_attention, ep : int
+        Attention data parallel and expert parallel degrees, see `expert_parallel` [-].
 
     Raises
     ------
@@ -140,7 +161,7 @@ def memory_fit(
     require_positive("reserve_bytes", reserve_bytes, "B", zero_ok=True)
     require_positive("activation_bytes", activation_bytes, "B", zero_ok=True)
     require_positive("block_tokens", block_tokens, "tok")
-    weights = weights_bytes_per_gpu(shape, weights_dtype, tp, pp)
+    weights = weights_bytes_per_gpu(shape, weights_dtype, tp, pp, dp_attention, ep)
     usable = fraction * memory_bytes
     left = usable - weights - reserve_bytes - activation_bytes
     per_token = kv_bytes_per_token_per_gpu(shape, tp, kv_dtype) / pp
@@ -150,7 +171,12 @@ def memory_fit(
             _does_not_fit(
                 shape, memory_bytes, tp, pp, weights_dtype, usable, weights, reserve_bytes + activation_bytes
             )
+            if dp_attention == 1
+            else f"tp {tp} dp_attention {dp_attention} ep {ep}: {show(weights, 'bytes')} of {weights_dtype} "
+            f"weights a GPU leave no room for KV in {show(usable, 'bytes')} usable of "
+            f"{show(memory_bytes, 'bytes')}: spread the experts over more GPUs (dp_attention and ep)"
         )
+    tokens *= dp_attention
     return MemoryFit(memory_bytes, usable, weights, activation_bytes, reserve_bytes, left, per_token, tokens)
 
 

@@ -16,7 +16,9 @@ import numpy as np
 from pdplan.errors import InputError
 from pdplan.latency import terms
 from pdplan.latency.breakdown import Breakdown
+from pdplan.latency.expert_parallel import fullest_prefill_share, fullest_rank, require_degrees
 from pdplan.latency.factors import RooflineFactors
+from pdplan.latency.moe_exchange import Exchange, exchange_of
 from pdplan.latency.rates import Rates, achieved_rates
 from pdplan.latency.shape import Device, ModelShape
 from pdplan.latency.workcount import ACTIVATION_BYTES, WorkCount, count_work
@@ -27,7 +29,7 @@ _SOURCE = "roofline from dimensions and peak rates; factors of pdplan.latency.Ro
 
 @dataclass(frozen=True, slots=True)
 class Roofline:
-    """A `LatencyModel` of one instance of tp x pp GPUs.
+    """A `LatencyModel` of one instance of tp x pp x dp_attention GPUs.
 
     Parameters
     ----------
@@ -38,15 +40,23 @@ class Roofline:
     weights_dtype, kv_dtype : str
         As stored. Attention and activations run in 16 bits.
     efficiency : RooflineFactors
+    dp_attention, ep : int
+        Ranks that attend to requests of their own, and GPUs that share out whole experts (`expert_parallel`).
+    nic_bytes_per_s : float
+        Network rate of one GPU, one direction, for experts beyond the scale-up domain [B/s].
 
     Notes
     -----
+    Steps and batches are of the whole instance. With several attention ranks a step is as long as that of the
+    fullest rank, and the experts' that of the GPU asked most: every layer holds them to one pace. Error of
+    such instances: docs/validation/moe.md.
+
     With pp stages a prefill step is the way of one batch through all stages (DistServe's D_s), and
     `prefill_interval_s` the time between two of them (D_m). A decode step is one token for every sequence:
     the batch runs as pp parts, each in another stage.
 
-    Validity: dense and mixture-of-experts decoders under TP within one scale-up domain; no expert or data
-    parallelism. Error against measurements: docs/validation/roofline.md.
+    Validity: dense and mixture-of-experts decoders under TP within one scale-up domain. Error against
+    measurements: docs/validation/roofline.md.
 
     Examples
     --------
@@ -64,8 +74,12 @@ class Roofline:
     weights_dtype: str = "bf16"
     kv_dtype: str = "bf16"
     efficiency: RooflineFactors = field(default_factory=RooflineFactors)
+    dp_attention: int = 1
+    ep: int = 1
+    nic_bytes_per_s: float = 0.0
     work: WorkCount = field(init=False, repr=False)
     rates: Rates = field(init=False, repr=False)
+    exchange: Exchange | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check the degrees and count the work once."""
@@ -79,8 +93,15 @@ class Roofline:
             )
         if self.pp > self.shape.layers:
             raise InputError(f"pp is {self.pp}: the model has {self.shape.layers} layers")
-        object.__setattr__(self, "work", count_work(self.shape, self.tp, self.weights_dtype, self.kv_dtype))
-        object.__setattr__(self, "rates", achieved_rates(self.device, self.weights_dtype, self.efficiency))
+        require_degrees(self.shape, self.tp, self.dp_attention, self.ep)
+        degrees = (self.tp, self.dp_attention, self.ep)
+        work = count_work(self.shape, self.tp, self.weights_dtype, self.kv_dtype, self.dp_attention, self.ep)
+        rates = achieved_rates(self.device, self.weights_dtype, self.efficiency)
+        exchange = exchange_of(
+            self.shape, self.device, rates, self.efficiency, degrees, self.weights_dtype, self.nic_bytes_per_s
+        )
+        for name, value in (("work", work), ("rates", rates), ("exchange", exchange)):
+            object.__setattr__(self, name, value)
 
     @property
     def trust(self) -> Trust:
@@ -100,8 +121,8 @@ class Roofline:
 
     @property
     def decode_range(self) -> tuple[float, float]:
-        """Batch sizes: CUDA graphs are captured, and errors were measured, to about a thousand."""
-        return 1.0, 1024.0
+        """Batch sizes: CUDA graphs are captured, and errors were measured, to about a thousand a rank."""
+        return 1.0, 1024.0 * self.dp_attention
 
     @property
     def ttft_overhead_s(self) -> float:
@@ -124,10 +145,16 @@ class Roofline:
         self, batch: Any, context_tokens: Any, chunk_tokens: Any, chunk_attention_tokens_sq: Any
     ) -> Any:
         """Time of one step with decodes and a chunk: one pass over the weights for both [s]."""
-        part, context = self._stage_share(batch, context_tokens)
+        routed, part, context = self._fullest_rank(batch, context_tokens)
         chunk = np.asarray(chunk_tokens, dtype=float)
-        full = self._pass(part + chunk, part + 1.0, part, context, chunk, chunk_attention_tokens_sq, 1.0)
-        total = np.where(chunk > 0, full.total_s, self.decode_step_s(batch, context_tokens))
+        share = fullest_prefill_share(chunk, chunk_attention_tokens_sq, self.dp_attention)
+        pairs = chunk_attention_tokens_sq * share
+        full = self._pass(
+            part + chunk * share, part + 1.0, part, context, chunk * share, pairs, 1.0, routed + chunk
+        )
+        decode = self.decode_step_s(batch, context_tokens)
+        both = full.total_s if self.exchange is None else np.maximum(full.total_s, decode)
+        total = np.where(chunk > 0, both, decode)
         return total if np.ndim(total) else float(total)
 
     def prefill_interval_s(self, new_tokens: Any, attention_tokens_sq: Any) -> Any:
@@ -137,19 +164,20 @@ class Roofline:
 
     def prefill_breakdown(self, new_tokens: Any, attention_tokens_sq: Any) -> Breakdown:
         """Causes of the time of a prefill step. One output row is counted, more do not matter."""
-        return self._pass(new_tokens, 1.0, 0.0, 0.0, new_tokens, attention_tokens_sq, 1.0)
+        share = fullest_prefill_share(new_tokens, attention_tokens_sq, self.dp_attention)
+        rank, pairs = new_tokens * share, attention_tokens_sq * share
+        return self._pass(rank, 1.0, 0.0, 0.0, rank, pairs, 1.0, new_tokens)
 
     def decode_breakdown(self, batch: Any, context_tokens: Any) -> Breakdown:
         """Causes of the time of a decode step."""
-        part, context = self._stage_share(batch, context_tokens)
-        return self._pass(part, part, part, context, 0.0, 0.0, 0.0)
+        routed, part, context = self._fullest_rank(batch, context_tokens)
+        return self._pass(part, part, part, context, 0.0, 0.0, 0.0, routed)
 
-    def _stage_share(self, batch: Any, context_tokens: Any) -> tuple[Any, Any]:
-        """Return sequences and context of the part of the batch that one stage works on."""
-        if self.pp == 1:
-            return batch, context_tokens
-        part = np.maximum(np.asarray(batch) / self.pp, np.minimum(batch, 1.0))
-        return part, context_tokens / self.pp
+    def _fullest_rank(self, batch: Any, context_tokens: Any) -> tuple[Any, Any, Any]:
+        """Return the sequences of a stage, those of its fullest rank, and their context."""
+        return fullest_rank(
+            batch, context_tokens, self.pp, self.dp_attention, self.efficiency.rank_context_scv
+        )
 
     def _pass(
         self,
@@ -160,17 +188,23 @@ class Roofline:
         prompt_tokens: Any,
         attention_tokens_sq: Any,
         launched: float,
+        routed: Any,
     ) -> Breakdown:
-        """One way through all stages; ``launched`` is 1 where layers run without a CUDA graph."""
+        """One way through all stages; ``launched`` is 1 where layers run without a CUDA graph.
+
+        ``routed`` are the tokens of all ranks; the others are of the fullest one.
+        """
         w, r, f, window = self.work, self.rates, self.efficiency, self.shape.sliding_window
+        routed = routed * (f.expert_imbalance if self.ep > 1 else 1.0)  # as many as the busiest GPU sees
+        moe = self.shape.moe
         hit = (
-            terms.expert_hit_fraction(tokens, self.shape.moe.experts, self.shape.moe.experts_per_token)
-            if self.shape.moe is not None
+            terms.expert_hit_fraction(routed, moe.experts * w.expert_copies, moe.experts_per_token)
+            if moe is not None
             else 0.0
         )
         gemms = (
             (terms.linear_flops(tokens, w.dense_parameters), w.dense_bytes),
-            (terms.linear_flops(tokens, w.expert_parameters), w.expert_bytes * hit),
+            (terms.linear_flops(routed, w.expert_parameters), w.expert_bytes * hit),
             (terms.linear_flops(head_tokens, w.head_parameters), w.head_bytes),
         )
         compute, memory = 0.0, 0.0
@@ -196,7 +230,11 @@ class Roofline:
         memory = memory + layers_all / r.memory_bytes_per_s * terms.activation_bytes(
             tokens, self.shape.hidden, w.qkv_width, w.ffn_width, ACTIVATION_BYTES, w.routed_width
         )
+        memory = memory + routed * w.expert_values * ACTIVATION_BYTES / r.memory_bytes_per_s
         communication = self._communication_s(tokens)
+        if self.exchange is not None:
+            exchange = self.exchange.seconds(tokens, routed, launched)
+            communication += exchange - self.exchange.hidden_s(exchange, compute + memory, tokens)
         small = w.kernels * f.kernel_floor_s
         device_s = compute + memory + communication + small
         launch = launched * layers_all * f.layer_launch_s

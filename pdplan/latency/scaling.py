@@ -33,7 +33,7 @@ def prefill_saturation_tokens(model: Roofline, *, largest: int = 1 << 20) -> int
 
     Smallest ``n`` with ``2 P n / (rate) >= weight bytes(n) / (memory rate)``; in a dense model
     ``n = bytes per value x rate / (2 x memory rate)``. Batching prompts beyond L_m gains nothing, below it
-    batching is free.
+    batching is free. With attention data parallelism these are the tokens of all ranks together.
 
     Source: DistServe (Zhong et al., OSDI 2024), section 3.1 ("L_m").
 
@@ -57,5 +57,6 @@ def _compute_bound(model: Roofline, tokens: int) -> bool:
     """Whether computing the projections of ``tokens`` tokens takes longer than reading their weights."""
     w, r, moe = model.work, model.rates, model.shape.moe
     hit = terms.expert_hit_fraction(tokens, moe.experts, moe.experts_per_token) if moe is not None else 0.0
-    compute = terms.linear_flops(tokens, w.dense_parameters + w.expert_parameters) / r.gemm_flops_per_s
+    rank = w.dense_parameters / model.dp_attention  # a rank sees its own tokens, its experts those of all
+    compute = terms.linear_flops(tokens, rank + w.expert_parameters) / r.gemm_flops_per_s
     return bool(compute >= (w.dense_bytes + w.expert_bytes * hit) / r.memory_bytes_per_s)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from pdplan.latency.expert_parallel import redundant_share
 from pdplan.latency.parameters import (
     bytes_per_value,
     kv_shards,
@@ -52,13 +53,19 @@ class WorkCount:
     routed_width: float  #: hidden states times experts visited, mean over layers; whole on every rank
     kernels: int
     all_reduces: int
+    moe_layers: int = 0
+    expert_values: float = 0.0  #: values that the experts' kernels move for one token, where counted apart
+    expert_copies: float = 1.0  #: stored experts over distinct ones
 
 
-def count_work(shape: ModelShape, tp: int, weights_dtype: str, kv_dtype: str) -> WorkCount:
+def count_work(
+    shape: ModelShape, tp: int, weights_dtype: str, kv_dtype: str, dp_attention: int = 1, ep: int = 1
+) -> WorkCount:
     """Count the work of one GPU at tensor-parallel degree ``tp``.
 
     Projections, experts and the output head divide by ``tp``; KV divides by `kv_shards` only. Embeddings,
     output head and routers are read in 16 bits under every quantisation (see `parameters.weight_bytes`).
+    Routed experts divide by all ``tp x dp_attention`` GPUs; nothing else does.
 
     Source: Shoeybi et al. 2019 (arXiv 1909.08053), section 3, for how each matrix divides.
 
@@ -79,6 +86,8 @@ def count_work(shape: ModelShape, tp: int, weights_dtype: str, kv_dtype: str) ->
         ffn += g.moe_layers * (moe.experts_per_token * moe.expert_intermediate + moe.shared_intermediate)
     qk, v = _prefill_head_dims(shape)
     routed = shape.hidden * moe.experts_per_token * g.moe_layers if moe is not None else 0
+    if dp_attention > 1 or ep > 1:
+        return _spread(shape, tp, dp_attention, ep, count_work(shape, tp, weights_dtype, kv_dtype))
     return WorkCount(
         dense_parameters=(g.attention + g.ffn_shared + g.router) / tp,
         dense_bytes=(g.attention * attention_bytes + g.ffn_shared * narrow + g.router * wide) / tp,
@@ -99,6 +108,32 @@ def count_work(shape: ModelShape, tp: int, weights_dtype: str, kv_dtype: str) ->
         routed_width=routed / shape.layers,
         kernels=shape.layers * LAYER_KERNELS + g.moe_layers * MOE_KERNELS,
         all_reduces=shape.layers * ALL_REDUCES_PER_LAYER if tp > 1 else 0,
+        moe_layers=g.moe_layers,
+    )
+
+
+def _spread(shape: ModelShape, tp: int, dp_attention: int, ep: int, alone: WorkCount) -> WorkCount:
+    """Spread the experts of a rank over all ranks, and count their kernels per token of the instance.
+
+    A GPU works on ``1/ep`` of the visits, each on ``ep / (tp d)`` of an expert's width, and has their inputs
+    and outputs whole (see `terms.activation_bytes`). Across ranks the all-reduce after the experts is part of
+    the exchange; what is left of it gathers a rank's tokens among its TP GPUs, half an all-reduce each way.
+    """
+    g, moe = parameter_groups(shape), shape.moe
+    assert moe is not None
+    ranks, copies = tp * dp_attention, 1.0 + redundant_share(dp_attention, ep)
+    inner = 3 * moe.experts_per_token * moe.expert_intermediate / ranks
+    outer = 4 * shape.hidden * moe.experts_per_token / ep
+    ffn = shape.intermediate * g.dense_layers + g.moe_layers * moe.shared_intermediate
+    return replace(
+        alone,
+        expert_parameters=g.experts_active / ranks,
+        expert_bytes=alone.expert_bytes * tp / ranks * copies,
+        ffn_width=ffn / shape.layers / tp,
+        routed_width=0.0,
+        all_reduces=alone.all_reduces if dp_attention == 1 else alone.all_reduces - (tp > 1) * g.moe_layers,
+        expert_values=g.moe_layers * (inner + outer),
+        expert_copies=copies,
     )
 
 
