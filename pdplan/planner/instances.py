@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pdplan.errors import InfeasibleError, InputError, ScenarioError
+from pdplan.errors import InfeasibleError, InputError, ScenarioError, UnsupportedError
+from pdplan.latency.expert_degrees import Degrees
+from pdplan.latency.expert_parallel import require_degrees
 from pdplan.latency.memory import memory_fit, prefill_activation_bytes
 from pdplan.latency.model import LatencyModel
 from pdplan.latency.roofline import Roofline
@@ -27,7 +30,7 @@ class InstanceOption:
     """One kind of instance.
 
     ``kv_capacity_tokens`` is None where it is not known (a benchmark table without a model that fits).
-    ``price_usd_per_hour`` is for the whole instance.
+    ``price_usd_per_hour`` is for the whole instance, as are batches and KV: those of all attention ranks.
     """
 
     role: Role
@@ -38,16 +41,28 @@ class InstanceOption:
     kv_capacity_tokens: float | None
     price_usd_per_hour: float
     link_bytes_per_s: float
+    dp_attention: int = 1
+    ep: int = 1
+
+    @property
+    def degrees(self) -> Degrees:
+        """Its degrees of parallelism."""
+        return Degrees(self.tp, self.pp, self.dp_attention, self.ep)
 
     @property
     def gpus(self) -> int:
         """GPUs of one instance."""
-        return self.tp * self.pp
+        return self.degrees.gpus
+
+    @property
+    def rank_link_bytes_per_s(self) -> float:
+        """Bandwidth for the KV of one request: it lies in one attention rank, which has its NICs [B/s]."""
+        return self.link_bytes_per_s / self.dp_attention
 
     @property
     def label(self) -> str:
-        """E.g. ``TP4`` or ``TP4 PP2``."""
-        return f"TP{self.tp}" if self.pp == 1 else f"TP{self.tp} PP{self.pp}"
+        """E.g. ``TP4``, ``TP4 PP2`` or ``DP32 EP32``."""
+        return str(self.degrees)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +73,13 @@ class RejectedOption:
     tp: int
     pp: int
     why: str
+    dp_attention: int = 1
+    ep: int = 1
+
+    @property
+    def label(self) -> str:
+        """E.g. ``TP4`` or ``DP32 EP32``."""
+        return str(Degrees(self.tp, self.pp, self.dp_attention, self.ep))
 
 
 def instance_options(
@@ -71,6 +93,8 @@ def instance_options(
         None is possible; the message is the reason of the last one.
     ScenarioError
         An unknown accelerator or profile.
+    UnsupportedError
+        Attention or expert parallelism where it is not modelled.
     """
     pool = scenario.decode if role == "decode" else scenario.prefill
     parallel = (scenario.colocated.parallel or pool.parallel) if role == "colocated" else pool.parallel
@@ -78,14 +102,18 @@ def instance_options(
     source = _LatencySource(scenario, model, accelerator)
     options: list[InstanceOption] = []
     rejected: list[RejectedOption] = []
-    for tp, pp in source.degrees(parallel, role):
+    for degrees in source.degrees(parallel, role):
         try:
-            options.append(_option(scenario, role, model, accelerator, link, source, tp, pp))
+            options.append(_option(scenario, role, model, accelerator, link, source, degrees))
         except InfeasibleError as error:
-            rejected.append(RejectedOption(role, tp, pp, str(error)))
+            rejected.append(RejectedOption(role, degrees.tp, degrees.pp, str(error), *_spread(degrees)))
     if not options:
         raise InfeasibleError(f"no {role} instance is possible: {rejected[-1].why}")
     return options, rejected
+
+
+def _spread(degrees: Degrees) -> tuple[int, int]:
+    return degrees.dp_attention, degrees.ep
 
 
 def _option(
@@ -95,9 +123,9 @@ def _option(
     accelerator: Accelerator,
     link: Link,
     source: _LatencySource,
-    tp: int,
-    pp: int,
+    degrees: Degrees,
 ) -> InstanceOption:
+    tp, gpus = degrees.tp, degrees.gpus
     node_gpus = scenario.node.gpus or accelerator.gpus_per_node
     domain = max(node_gpus, accelerator.scale_up_gpus)
     if tp > domain:
@@ -106,25 +134,31 @@ def _option(
         raise InfeasibleError(
             f"TP {tp} does not divide the {model.shape.heads} attention heads of {model.name}"
         )
-    latency = source.at(tp, pp)
+    try:
+        require_degrees(model.shape, tp, *_spread(degrees))
+    except InputError as error:
+        raise InfeasibleError(str(error)) from None
+    nics = network_bytes_per_s(link, scenario, accelerator, node_gpus)
+    latency = source.at(degrees, nics)
     capacity = getattr(latency, "kv_capacity_tokens", None)
     if capacity is None:
-        capacity = _kv_capacity(scenario, role, model, accelerator, tp, pp)
+        capacity = _kv_capacity(scenario, role, model, accelerator, degrees)
     price = scenario.prices.get(accelerator.name, accelerator.price_usd_per_hour)
     return InstanceOption(
         role,
         accelerator,
         tp,
-        pp,
+        degrees.pp,
         latency,
         capacity,
-        tp * pp * price,
-        link_share_bytes_per_s(link, scenario, accelerator, tp * pp, node_gpus),
+        gpus * price,
+        link_share_bytes_per_s(link, scenario, accelerator, gpus, node_gpus),
+        *_spread(degrees),
     )
 
 
 def _kv_capacity(
-    scenario: Scenario, role: Role, model: ModelSpec, accelerator: Accelerator, tp: int, pp: int
+    scenario: Scenario, role: Role, model: ModelSpec, accelerator: Accelerator, degrees: Degrees
 ) -> float:
     steps = {
         "prefill": scenario.prefill.max_batch_tokens,
@@ -134,14 +168,18 @@ def _kv_capacity(
     fit = memory_fit(
         model.shape,
         accelerator.memory_bytes,
-        tp,
-        pp,
+        degrees.tp,
+        degrees.pp,
         weights_dtype=weights_dtype(scenario, model),
         kv_dtype=scenario.kv_dtype,
         fraction=scenario.memory.fraction,
         reserve_bytes=scenario.memory.reserve,
-        activation_bytes=prefill_activation_bytes(model.shape, steps[role], tp),
+        activation_bytes=prefill_activation_bytes(
+            model.shape, steps[role] / degrees.dp_attention, degrees.tp
+        ),
         block_tokens=scenario.memory.block_tokens,
+        dp_attention=degrees.dp_attention,
+        ep=degrees.ep,
     )
     return float(fit.kv_capacity_tokens)
 
@@ -166,6 +204,16 @@ def link_share_bytes_per_s(
     return rate if cap is None else min(rate, cap)
 
 
+def network_bytes_per_s(link: Link, scenario: Scenario, accelerator: Accelerator, node_gpus: int) -> float:
+    """Network rate of one GPU for experts beyond its scale-up domain, one direction [B/s].
+
+    The NICs that carry KV, or the reference server's where KV goes over NVLink or PCIe.
+    """
+    if link.kind in ("nvlink", "pcie"):
+        return accelerator.nics_per_node * accelerator.nic_bytes_per_s / accelerator.gpus_per_node
+    return node_nics(link, scenario, accelerator) * link.bytes_per_s / node_gpus
+
+
 def node_nics(link: Link, scenario: Scenario, accelerator: Accelerator) -> int:
     """NICs of a node: as written, as a measured link had, one for Ethernet, else the reference server's."""
     if scenario.node.nics is not None:
@@ -187,9 +235,12 @@ class _LatencySource:
         if isinstance(latency, str) and latency != "roofline":
             self.profile = _load_profile(scenario, latency)
 
-    def degrees(self, parallel: Parallel, role: Role) -> list[tuple[int, int]]:
-        """Return the (TP, PP) pairs to try."""
-        asked = [(tp, pp) for tp in parallel.tp for pp in parallel.pp]
+    def degrees(self, parallel: Parallel, role: Role) -> list[Degrees]:
+        """Return the degrees to try."""
+        _refuse_unmodelled(self.scenario, parallel, role)
+        asked = [
+            Degrees(*each) for each in product(parallel.tp, parallel.pp, parallel.dp_attention, parallel.ep)
+        ]
         if isinstance(self.scenario.latency, InlineLatency) and len(asked) > 1:
             raise ScenarioError(
                 f"{self.scenario.origin.at(('latency',))}: a benchmark table is of one parallelism: "
@@ -198,7 +249,7 @@ class _LatencySource:
         if self.profile is None:
             return asked
         measured = self.profile.degrees
-        both = [d for d in asked if d in measured]
+        both = [d for d in asked if (d.tp, d.pp) in measured]
         if not both:
             known = ", ".join(f"TP{tp}" + (f" PP{pp}" if pp > 1 else "") for tp, pp in measured)
             raise ScenarioError(
@@ -207,7 +258,7 @@ class _LatencySource:
             )
         return both
 
-    def at(self, tp: int, pp: int) -> LatencyModel:
+    def at(self, degrees: Degrees, nic_bytes_per_s: float) -> LatencyModel:
         """Return the step times of an instance at one parallelism."""
         latency = self.scenario.latency
         if isinstance(latency, InlineLatency):
@@ -220,14 +271,46 @@ class _LatencySource:
                 overhead_s=latency.overhead,
             )
         if self.profile is not None:
-            return self.profile.engine_model(tp, pp)
+            return self.profile.engine_model(degrees.tp, degrees.pp)
         return Roofline(
             self.model.shape,
             self.accelerator.device,
-            tp=tp,
-            pp=pp,
+            tp=degrees.tp,
+            pp=degrees.pp,
             weights_dtype=weights_dtype(self.scenario, self.model),
             kv_dtype=self.scenario.kv_dtype,
+            dp_attention=degrees.dp_attention,
+            ep=degrees.ep,
+            nic_bytes_per_s=nic_bytes_per_s,
+        )
+
+
+def _refuse_unmodelled(scenario: Scenario, parallel: Parallel, role: Role) -> None:
+    """Refuse by name what has attention ranks or spread experts and no model.
+
+    Raises
+    ------
+    UnsupportedError
+        Measured step times; colocated attention ranks; prompts that are not batched.
+    """
+    ranks = max(parallel.dp_attention) > 1
+    if not ranks and max(parallel.ep) == 1:
+        return
+    at, name = scenario.origin.at((role, "parallel")), "dp_attention" if ranks else "ep"
+    if scenario.latency != "roofline":
+        raise UnsupportedError(
+            f"{at}: {name} is modelled with latency: roofline only, measured step times do not say it: "
+            "leave it out"
+        )
+    if ranks and role == "colocated":
+        raise UnsupportedError(
+            f"{at}: dp_attention is not modelled in colocated fleets: give theirs, "
+            "e.g. colocated: {parallel: {tp: 8}}"
+        )
+    if ranks and role == "prefill" and scenario.prefill.discipline != "batched":
+        raise UnsupportedError(
+            f"{at}: dp_attention is not modelled with prefill discipline {scenario.prefill.discipline}: "
+            "ranks work in common steps, use batched"
         )
 
 

@@ -16,8 +16,8 @@ from pdplan.latency.memory import weights_bytes_per_gpu
 from pdplan.latency.parameters import parameter_groups, weight_bytes
 
 NDR = 50e9
-#: Step times before attention ranks and expert parallelism were modelled: prefill of 3000 tokens, decode of 48
-#: at a context of 1500, 20 decodes at 1500 with a chunk of 512 at 900 [s].
+#: Step times before attention ranks and expert parallelism were modelled: prefill of 3000 tokens, decode of
+#: 48 at a context of 1500, 20 decodes at 1500 with a chunk of 512 at 900 [s].
 BEFORE = [
     (LLAMA_8B, 1, 1, "bf16", (0.07129926220241296, 0.010972373683582089, 0.015140200304046846)),
     (LLAMA_70B, 4, 2, "bf16", (0.2046862455231297, 0.018976422893532338, 0.03924991363083946)),
@@ -106,8 +106,8 @@ def test_one_prompt_works_one_rank() -> None:
 
 
 def test_exchange_of_decode_by_hand() -> None:
-    # 32 ranks of 8 sequences, even experts: 8 tokens a GPU, 8 copies each of which 24/32 leave the node, there
-    # in fp8 with scales (1.03125 B) and back in bf16, at 0.8 of 50 GB/s, and two starts of 20 us, in 58
+    # 32 ranks of 8 sequences, even experts: 8 tokens a GPU, 8 copies each of which 24/32 leave the node,
+    # there in fp8 with scales (1.03125 B) and back in bf16, at 0.8 of 50 GB/s, and two starts of 20 us, in 58
     # layers; below 64 tokens nothing is hidden.
     model = spread(32, expert_imbalance=1.0)
     exchange = 58 * (2 * 20e-6 + 8 * 8 * (24 / 32) * 7168 * 3.03125 / 40e9)
