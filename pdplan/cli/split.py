@@ -21,12 +21,15 @@ def run(
     verify: bool,
     requests: int | None,
     seed: int,
+    break_evens: bool,
 ) -> None:
     """Judge every class and print; with ``check``, exit with 1 unless all should be split."""
     scenario = load(source, overrides)
     if verify and not is_compiled("kernel_colocated"):
         announce(None)
     report = split(scenario, verify=verify, requests=requests, seed=seed)
+    if break_evens:
+        report = report.with_break_evens()
     if as_json:
         print_json(report.document())
     else:

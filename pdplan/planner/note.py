@@ -66,9 +66,14 @@ def split_note(report: SplitReport, *, width: int) -> str:
     """Return the text of a split report."""
     sc = report.scenario
     lines = [f"{sc.name or sc.model}: split prefill from decode?", ""]
+    found = {b.name: b for b in report.break_evens}
     for verdict in report.verdicts:
         lines += [*_verdict(verdict, width), ""]
         lines += [*_ledger(verdict, width), ""]
+        if verdict.name in found:
+            from pdplan.planner.break_even_text import class_lines, margin_lines
+
+            lines += [*margin_lines(verdict, width), *class_lines(found[verdict.name], width), ""]
     return "\n".join(lines).rstrip()
 
 

@@ -9,6 +9,9 @@ from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.result import Colocated, Fleet, Need
 from pdplan.serving.economics import Verdict
 
+#: Fleets whose prices differ by less cost the same [USD/h].
+TIE_USD = 1e-9
+
 Reason = Literal["split", "no_interference", "slow_link", "fleet_too_small", "infeasible", "undetermined"]
 
 
@@ -75,6 +78,18 @@ class ClassVerdict:
         high = self.colocated.cost or self.colocated.cost_low
         return self.colocated.cost_low.usd_per_hour - split, high.usd_per_hour - split
 
+    @property
+    def margin_s(self) -> dict[str, float]:
+        """What splitting takes off each p99 at the two fleets shown (negative: adds), by metric [s].
+
+        Percentiles of a colocated TPOT are a bracket: taken at its upper end, the law of single gaps.
+        """
+        if self.fleet is None or not self.colocated.classes:
+            return {}
+        split, other = self.fleet.classes[0], self.colocated.classes[0]
+        pairs = {m: (getattr(other, m), getattr(split, m)) for m in ("ttft", "tpot", "itl")}
+        return {m: a.quantile_s(0.99) - b.quantile_s(0.99) for m, (a, b) in pairs.items() if a and b}
+
     def document(self) -> dict[str, Any]:
         """Return the JSON form."""
         margin = self.margin_usd_per_hour
@@ -84,6 +99,7 @@ class ClassVerdict:
             "reason": self.reason,
             "why": self.why,
             "margin_usd_per_hour": None if margin is None else [float(f"{m:.10g}") for m in margin],
+            "margin_p99_s": {m: float(f"{s:.10g}") for m, s in self.margin_s.items()},
             "ledger": None if self.ledger is None else self.ledger.document(),
             "split_fleet": None if self.fleet is None else self.fleet.label,
             "split_cost": None if self.fleet is None else self.fleet.cost.document(),
@@ -112,7 +128,7 @@ def decide(
     if colocated.cost_low is None:
         return "split", f"no colocated fleet meets the objectives: {colocated.why}"
     low = colocated.cost_low.usd_per_hour
-    if split < low - 1e-9:
+    if split < low - TIE_USD:
         return (
             "split",
             f"saves {low - split:.2f} USD/h or more ({1 - split / low:.0%}) at the same objectives",
@@ -123,14 +139,14 @@ def decide(
             f"costs {split:.2f} USD/h; colocated {low:.2f} at best, and it may not meet TPOT",
         )
     high = colocated.cost.usd_per_hour
-    if split < high - 1e-9:
+    if split < high - TIE_USD:
         return "undetermined", f"costs {split:.2f} USD/h, between {low:.2f} and {high:.2f} colocated"
     if ledger is not None and ledger.verdict.reason != "split":
         return (
             ledger.verdict.reason,
             f"costs {split - high:.2f} USD/h more, and {_first(str(ledger.verdict))}",
         )
-    if abs(split - high) <= 1e-9:
+    if abs(split - high) <= TIE_USD:
         return "split", "costs the same, with cleaner decode steps"
     if need is not None and _fractional_usd(fleet, need) < high:
         return (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from pdplan._version import __version__
 from pdplan.errors import InfeasibleError
@@ -19,26 +19,38 @@ from pdplan.planner.verdict import ClassVerdict, Ledger, decide
 from pdplan.serving.economics import disagg_wins
 from pdplan.spec.scenario import Scenario
 
+if TYPE_CHECKING:
+    from pdplan.planner.break_even import ClassBreakEvens
+
 
 @dataclass(frozen=True, eq=False)
 class SplitReport:
-    """One verdict per class."""
+    """One verdict per class; ``break_evens`` of each where they were asked for."""
 
     scenario: Scenario
     verdicts: tuple[ClassVerdict, ...]
+    break_evens: tuple[ClassBreakEvens, ...] = ()
 
     def __bool__(self) -> bool:
         """Truthy iff every class should be split."""
         return all(self.verdicts)
 
+    def with_break_evens(self) -> SplitReport:
+        """Return the report with every class's break-evens, by formulas alone (seconds a class)."""
+        from pdplan.planner.break_even import break_evens
+
+        return replace(self, break_evens=break_evens(self.scenario).classes)
+
     def document(self) -> dict[str, Any]:
         """Return the JSON document."""
+        found = {"break_evens": [b.document() for b in self.break_evens]} if self.break_evens else {}
         return {
             "schema": "pdplan.split/1",
             "version": __version__,
             "scenario": self.scenario.model_dump(mode="json", exclude_none=True),
             "split_all": bool(self),
             "verdicts": [v.document() for v in self.verdicts],
+            **found,
         }
 
     def __str__(self) -> str:
@@ -94,10 +106,11 @@ class Settling:
 
 def split_problem(problem: Problem) -> tuple[ClassVerdict, ...]:
     """Return the verdict of every class alone, by formulas."""
-    return tuple(_alone(problem.only(index)) for index in range(len(problem.traffic)))
+    return tuple(alone(problem.only(index)) for index in range(len(problem.traffic)))
 
 
-def _alone(problem: Problem) -> ClassVerdict:
+def alone(problem: Problem) -> ClassVerdict:
+    """Return the verdict of a problem of one class, by formulas."""
     search = Search(problem)
     colocated = size_colocated(problem)
     try:
