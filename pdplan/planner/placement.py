@@ -27,6 +27,9 @@ from pdplan.spec.scenario import Scenario
 Affinity = Literal["high", "low"]
 AFFINITIES: tuple[Affinity, ...] = get_args(Affinity)
 
+#: Decode instances added at most where those that carry the rate alone use TTFT up.
+MORE_DECODE = 4
+
 #: Requests that the engine serves at each rate when it settles a goodput.
 REQUESTS = 20_000
 
@@ -92,57 +95,79 @@ def high_affinity(problem: Problem, room: Room, settle: Settle | None = None) ->
     """Choose each phase by itself (Algorithm 1).
 
     The phase that holds the first token is judged with what the other adds to it: where decode emits it, TTFT
-    of prefill includes transfer, admission and first step beside the decode chosen; where prefill does, TPOT
-    of decode includes the transfer.
+    of prefill includes transfer, admission and first step beside the decode chosen (and more decode instances
+    are taken where those alone use TTFT up); where prefill does, TPOT of decode includes the transfer.
     """
-    goodputs = Goodputs(problem)
     prefills, decodes = _kinds(problem, room)
-    if problem.scenario.first_token_from == "decode":
-        partner = max((o for o in prefills), key=lambda o: (o.pp == 1, o.tp))
-        decode_rows = best_first(
-            [Unit(partner, o, of="decode") for o in decodes],
-            [lambda u: goodputs.decode_ceiling(u.decode)],
-            lambda u: goodputs.decode_alone(u.decode),
-            settle,
-        )
-        decode = _top(decode_rows)
-        side = DecodeSide(goodputs.at(decode.rate), decode.option, 1)
-        prefill_rows = best_first(
-            [Unit(o, decode.option, of="prefill", partner_rate=decode.rate) for o in prefills],
-            [lambda u: goodputs.prefill_ceiling(u.prefill)],
-            lambda u: goodputs.prefill_beside(u.prefill, side),
-            settle,
-        )
-        prefill = _top(prefill_rows)
-    else:
-        partner = max((o for o in decodes), key=lambda o: (o.pp == 1, o.tp))
-        prefill_rows = best_first(
-            [Unit(o, partner, of="prefill") for o in prefills],
-            [lambda u: goodputs.prefill_ceiling(u.prefill)],
-            lambda u: goodputs.prefill_alone(u.prefill),
-            settle,
-        )
-        prefill = _top(prefill_rows)
-        decode_rows = best_first(
-            [Unit(prefill.option, o, of="decode", partner_rate=prefill.rate) for o in decodes],
-            [lambda u: goodputs.decode_alone(u.decode).rate],
-            lambda u: goodputs.decode_beside(u.decode, prefill.option),
-            settle,
-        )
-        decode = _top(decode_rows)
-    rate = problem.demand.arrival_rate
+    choose = _decode_first if problem.scenario.first_token_from == "decode" else _prefill_first
+    prefill_rows, decode_rows, decode_count = choose(problem, prefills, decodes, settle)
+    prefill, decode = _top(prefill_rows), _top(decode_rows)
     found = Placement(
         problem=problem,
         affinity="high",
         room=room,
         prefill=prefill,
         decode=decode,
-        prefill_count=_instances(rate, prefill.rate),
-        decode_count=_instances(rate, decode.rate),
+        prefill_count=_instances(problem.demand.arrival_rate, prefill.rate),
+        decode_count=decode_count,
         considered=len(prefills) + len(decodes),
         rows=(*prefill_rows, *decode_rows),
     )
     return found if settle is None else settle.whole(found)
+
+
+#: Rows of both phases, and how many decode instances.
+Phases = tuple[tuple[Choice, ...], tuple[Choice, ...], int]
+
+
+def _prefill_first(
+    problem: Problem, prefills: list[InstanceOption], decodes: list[InstanceOption], settle: Settle | None
+) -> Phases:
+    """Prefill emits the first token: it is judged alone, decode with the transfer."""
+    goodputs = Goodputs(problem)
+    partner = max(decodes, key=lambda o: (o.pp == 1, o.tp))
+    prefill_rows = best_first(
+        [Unit(o, partner, of="prefill") for o in prefills],
+        [lambda u: goodputs.prefill_ceiling(u.prefill)],
+        lambda u: goodputs.prefill_alone(u.prefill),
+        settle,
+    )
+    prefill = _top(prefill_rows)
+    decode_rows = best_first(
+        [Unit(prefill.option, o, of="decode", partner_rate=prefill.rate) for o in decodes],
+        [lambda u: goodputs.decode_alone(u.decode).rate],
+        lambda u: goodputs.decode_beside(u.decode, prefill.option),
+        settle,
+    )
+    return prefill_rows, decode_rows, _instances(problem.demand.arrival_rate, _top(decode_rows).rate)
+
+
+def _decode_first(
+    problem: Problem, prefills: list[InstanceOption], decodes: list[InstanceOption], settle: Settle | None
+) -> Phases:
+    """Decode emits the first token: it is judged alone, prefill beside as many as will be bought."""
+    goodputs, rate = Goodputs(problem), problem.demand.arrival_rate
+    partner = max(prefills, key=lambda o: (o.pp == 1, o.tp))
+    decode_rows = best_first(
+        [Unit(partner, o, of="decode") for o in decodes],
+        [lambda u: goodputs.decode_ceiling(u.decode)],
+        lambda u: goodputs.decode_alone(u.decode),
+        settle,
+    )
+    decode = _top(decode_rows)
+    least = _instances(rate, decode.rate)
+    prefill_rows: tuple[Choice, ...] = ()
+    for count in range(least, least + 1 + MORE_DECODE):
+        side = DecodeSide(goodputs.at(rate / count), decode.option, 1)
+        prefill_rows = best_first(
+            [Unit(o, decode.option, of="prefill", partner_rate=rate / count) for o in prefills],
+            [lambda u: goodputs.prefill_ceiling(u.prefill)],
+            lambda u, beside=side: goodputs.prefill_beside(u.prefill, beside),  # type: ignore[misc]
+            settle,
+        )
+        if prefill_rows[0].rate > 0.0:
+            break
+    return prefill_rows, decode_rows, count
 
 
 def low_affinity(problem: Problem, room: Room, settle: Settle | None = None) -> Placement:

@@ -13,7 +13,8 @@ from pdplan import units
 from pdplan.errors import InfeasibleError
 from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.instances import InstanceOption
-from pdplan.planner.placement_goodput import Limited, decode_ceiling, prefill_ceiling, share_label
+from pdplan.planner.placement_excess import share_label
+from pdplan.planner.placement_goodput import Limited, decode_ceiling, prefill_ceiling
 from pdplan.planner.placement_report import Placement, Seen, Unit
 from pdplan.planner.problem import Problem
 from pdplan.planner.simulated import class_names, draw, pd_config
