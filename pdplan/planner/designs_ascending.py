@@ -93,6 +93,7 @@ class Count:
     start: int
     high: int | None = None  #: known to be enough
     gap: int = 0  #: how far beyond ``low`` to look next
+    possible: bool = False  #: whether some number is known to be enough
 
     @property
     def gpus(self) -> Gpus:
@@ -110,10 +111,13 @@ class Count:
             return [self.fleet(self.low)]
         if self.high is not None:
             return self._tried((self.low + self.high) // 2)
+        if self.possible:
+            return self._tried(min(self.low + self.gap, MAX_INSTANCES))
         near = NEAR * self.start
-        if self.low > near:  # what fails near its start mostly fails for good
-            return self._tried(MAX_INSTANCES)
-        return self._tried(min(self.low + self.gap, near))
+        if self.low <= near:
+            return self._tried(min(self.low + self.gap, near))
+        # What fails near its start mostly fails for good.
+        return [replace(self, possible=True)] if self.meets(MAX_INSTANCES) else []
 
     def _tried(self, count: int) -> Iterable[Count | Found]:
         if self.meets(count):

@@ -48,6 +48,11 @@ class ColocatedGroup:
         """Whether ``count`` instances meet every objective, brackets judged by one end."""
         key = (id(kind), count, end)
         if key not in self._met:
+            other = self._met.get((id(kind), count, 1 - end))
+            if other is not None and other == bool(end == 0):
+                return (
+                    other  # what the upper end grants the lower does, what the lower refuses the upper does
+                )
             self.judged += 1
             fleet = self.found(kind, count).fleet
             assert isinstance(fleet, ColocatedFleet)

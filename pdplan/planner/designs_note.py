@@ -17,14 +17,17 @@ def designs_note(report: DesignReport, *, width: int) -> str:
     """Return the text of a report."""
     sc = report.scenario
     lines = _wrap(f"{sc.name or sc.model}: ways to build the fleet, by {_BY[report.objective]}", width)
+    if not report.designs:
+        lines += ["", *_wrap("No design is sure to meet every objective.", width)]
     for place, design in enumerate(report.designs, 1):
         lines += ["", *_design(f"{place}. ", design, width)]
     second = report.runner_up
     if second is not None:
         lines += ["", *_wrap(f"The runner-up lost: {report.why_runner_up_lost}.", width)]
     if report.undetermined:
-        text = "Not settled: these may meet every objective for less than the first, if TPOT lies low in its"
-        lines += ["", *_wrap(f"{text} bracket.", width)]
+        less = " for less than the first" if report.designs else ""
+        text = f"Not settled: these may meet every objective{less}, if TPOT lies low in its bracket."
+        lines += ["", *_wrap(text, width)]
         for design in report.undetermined:
             lines += _design("-  ", design, width)
     lines += ["", *_space(report.space, report.objective, width)]

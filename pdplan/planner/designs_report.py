@@ -167,8 +167,8 @@ class DesignReport:
 
     @property
     def best(self) -> Design:
-        """The winner."""
-        return self.designs[0]
+        """The winner; where no design surely meets every objective, the first of those that may."""
+        return (self.designs or self.undetermined)[0]
 
     @property
     def runner_up(self) -> Design | None:

@@ -94,6 +94,10 @@ class Search:
         return Evaluator(self.problem)
 
     @cached_property
+    def _idle(self) -> dict[int, PrefillSide]:
+        return {}
+
+    @cached_property
     def tried(self) -> list[tuple[str, str]]:
         """Fleets that were judged."""
         return []
@@ -169,7 +173,9 @@ class Search:
         self, prefill: InstanceOption, decode: InstanceOption, decode_count: int
     ) -> Disaggregated:
         """Return a fleet whose prefill is so large that nobody waits: what it misses cannot be met."""
-        side = PrefillSide(self.problem, prefill, MAX_INSTANCES, idle=True)
+        if id(prefill) not in self._idle:
+            self._idle[id(prefill)] = PrefillSide(self.problem, prefill, MAX_INSTANCES, idle=True)
+        side = self._idle[id(prefill)]
         return Disaggregated(self.problem, side, self.evaluator.decode(decode, decode_count))
 
     def best(self) -> Candidate:
