@@ -11,9 +11,9 @@ from pdplan.errors import InfeasibleError
 from pdplan.planner.colocated import ColocatedFleet
 from pdplan.planner.designs_ascending import Ascending
 from pdplan.planner.designs_colocated import ColocatedGroup
-from pdplan.planner.designs_kinds import Kinds, all_kinds
+from pdplan.planner.designs_kinds import Kinds, all_kinds, longest_tokens
 from pdplan.planner.designs_rank import Ranked, Ranking
-from pdplan.planner.designs_report import Design, DesignReport, Pools, SpaceSize
+from pdplan.planner.designs_report import Basis, Design, DesignReport, Pools, SpaceSize
 from pdplan.planner.designs_settle import Engine, InOrder, open_colocated, settled_colocated
 from pdplan.planner.designs_split import SplitGroup
 from pdplan.planner.designs_ways import (
@@ -222,15 +222,18 @@ class DesignSearch:
             else:
                 bought += [(s.option, s.count) for s in (fleet.prefill, fleet.decode)]
             seen = None if engine is None else engine.known(fleet)
-            pools.append(Pools(group.architecture, group.parts, fleet, "" if seen is None else str(seen)))
-        simulated = engine is not None and all(p.checked for p in pools)
+            pools.append(Pools(group.architecture, group.parts, fleet, seen))
+        simulated = [p.verification is not None for p in pools]
+        basis: Basis = "simulation" if all(simulated) else "formulas"
+        if any(simulated) and not all(simulated):
+            basis = "formulas and simulation"
         return Design(
             ranked.way.label,
             tuple(pools),
             cost_of(self.problem, bought),
             ranked.key.objective,
             status,
-            "simulation" if simulated else "formulas",
+            basis,
         )
 
     def _size(self, rest: Key | None, given_up: int, engine: Engine | None) -> SpaceSize:
@@ -272,5 +275,10 @@ class DesignSearch:
                 use = zip(free.yardstick.names, free.yardstick.bought(ranked[0].gpus), strict=True)
                 need = " and ".join(f"{n} x {name}" for name, n in use if n)
                 return f"no design fits the stock: the best without it takes {need} ({ranked[0].way.label})"
+        if not any(self.group(g).branches() for g in self._groups):
+            longest = longest_tokens(self.problem, "decode") - 1
+            return (
+                f"no instance holds the KV of the longest request, {longest} tokens: allow a larger TP or PP"
+            )
         error = InfeasibleError("no design meets the objectives")
         return str(explain_infeasible(Search(self.problem), error))

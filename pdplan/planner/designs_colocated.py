@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from pdplan.planner.colocated import ColocatedFleet
 from pdplan.planner.designs_ascending import Branch, Count, Found
-from pdplan.planner.designs_kinds import Kind, Kinds
+from pdplan.planner.designs_kinds import Kind, Kinds, roomy
 from pdplan.planner.designs_yardstick import Yardstick
 from pdplan.planner.problem import Problem
 
@@ -28,9 +28,9 @@ class ColocatedGroup:
         """Kinds of instance."""
         return len(self.kinds.colocated)
 
-    def branches(self, end: int) -> list[Branch]:
-        """One branch for each kind; brackets judged by their lower (0) or upper (1) end."""
-        return [self._count(kind, end) for kind in self.kinds.colocated]
+    def branches(self, end: int = 0) -> list[Branch]:
+        """One branch for each kind that holds the longest request, judged by either end of the brackets."""
+        return [self._count(kind, end) for kind in roomy(self.problem, self.kinds.colocated)]
 
     def _count(self, kind: Kind, end: int) -> Count:
         return Count(lambda n: self.found(kind, n), lambda n: self.meets(kind, n, end), 1, 1)

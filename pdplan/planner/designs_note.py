@@ -75,8 +75,8 @@ def _design(head: str, design: Design, width: int) -> list[str]:
         lines += _wrap(f"{name}{pools.label}", width, indent, indent + "  ")
     lines += _wrap(f"tightest: {design.tightest[1]}", width, indent, indent + "  ")
     for pools in design.pools:
-        if pools.checked and not pools.checked.startswith("Verified"):
-            lines += _wrap(pools.checked, width, indent, indent + "  ")
+        if pools.verification is not None and pools.verification.holds != "holds":
+            lines += _wrap(f"{pools.verification}", width, indent, indent + "  ")
     return lines
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pdplan._version import __version__
 from pdplan.planner.colocated import ColocatedFleet
@@ -14,20 +14,23 @@ from pdplan.planner.result import Cost
 from pdplan.spec.scenario import Scenario
 from pdplan.spec.search_space import ObjectiveName
 
-Basis = Literal["formulas", "simulation"]
+if TYPE_CHECKING:
+    from pdplan.planner.verification import Verification
+
+Basis = Literal["formulas", "formulas and simulation", "simulation"]
 
 
 @dataclass(frozen=True, eq=False)
 class Pools:
     """The pools of one group of classes.
 
-    ``checked`` is what a simulation said of them, empty where there was none.
+    ``verification`` is what a simulation said of them, if there was one.
     """
 
     architecture: str
     parts: tuple[str, ...]
     fleet: Disaggregated | ColocatedFleet = field(repr=False)
-    checked: str = ""
+    verification: Verification | None = None
 
     @property
     def label(self) -> str:
@@ -44,7 +47,9 @@ class Pools:
     @cached_property
     def tightest(self) -> tuple[float, str]:
         """Least room as a share of its limit, and of what."""
-        return tightest(self.fleet)
+        slack, what = tightest(self.fleet)
+        settled = slack < 0 and self.verification is not None and self.verification.holds == "holds"
+        return slack, f"{what}; in simulation it holds" if settled else what
 
     @cached_property
     def one_fewer(self) -> tuple[str, ...]:
@@ -60,7 +65,7 @@ class Pools:
             "pools": [_pool(*row) for row in self._rows],
             "tightest": {"slack": _round(slack), "what": what},
             "one_fewer": list(self.one_fewer),
-            "simulation": self.checked,
+            "simulation": None if self.verification is None else self.verification.document(),
         }
 
     @property
@@ -85,7 +90,7 @@ class Design:
     """One way to serve all classes, with the smallest fleet that does.
 
     ``status``: ``met``, or ``undetermined`` where only the optimistic end of a bracket meets the objectives.
-    ``basis``: whether formulas alone say so, or the engine too.
+    ``basis``: what says so, for each of its groups of pools: formulas, or the engine too.
     """
 
     label: str

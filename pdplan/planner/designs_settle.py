@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from pdplan.errors import UnstableError
+from pdplan.errors import InputError, UnstableError
 from pdplan.planner.colocated import ColocatedFleet
 from pdplan.planner.designs_ascending import Ascending, Branch, Count, Found
 from pdplan.planner.designs_colocated import ColocatedGroup
@@ -18,7 +18,7 @@ from pdplan.planner.search import MAX_INSTANCES
 if TYPE_CHECKING:
     from pdplan.planner.verification import Verification
 
-#: Most fleets that are simulated for one report.
+#: Most fleets of either architecture that are simulated for one report.
 MOST_SIMULATIONS = 24
 #: A split fleet is enlarged so often before it is given up.
 MOST_STEPS = 8
@@ -39,7 +39,8 @@ class Engine:
         """Return what the engine says of a fleet; None where it is not asked any more."""
         if id(fleet) not in self.seen:
             large = isinstance(fleet, ColocatedFleet) and fleet.count > MOST_INSTANCES
-            if large or len(self.fleets) >= MOST_SIMULATIONS:
+            alike = sum(type(f) is type(fleet) for f in self.fleets)
+            if large or alike >= MOST_SIMULATIONS:
                 return None
             self.fleets.append(fleet)  # keeps the fleet, and with it its id
             self.seen[id(fleet)] = self._run(fleet)
@@ -54,7 +55,7 @@ class Engine:
             if first.holds != "open":
                 return first
             return verify(fleet, requests=MORE_REQUESTS * self.requests, seed=self.seed)
-        except UnstableError:
+        except (UnstableError, InputError):  # what the engine cannot run it says nothing of
             return None
 
     def known(self, fleet: Disaggregated | ColocatedFleet) -> Verification | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from pdplan.planner.designs_ascending import Branch, Count, Found
-from pdplan.planner.designs_kinds import Kind, Kinds
+from pdplan.planner.designs_kinds import Kind, Kinds, roomy
 from pdplan.planner.designs_yardstick import Gpus, Key, Yardstick
 from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.problem import Problem
@@ -37,10 +37,10 @@ class SplitGroup:
         return len(self.kinds.prefill) * len(self.kinds.decode)
 
     def branches(self) -> list[Branch]:
-        """One branch for each pair of kinds."""
-        return [
-            Pair(self, p, d, self.stable_prefill(p), 1) for p in self.kinds.prefill for d in self.kinds.decode
-        ]
+        """One branch for each pair of kinds that hold the longest request."""
+        decodes = roomy(self.problem, self.kinds.decode)
+        prefills = roomy(self.problem, self.kinds.prefill) if decodes else []
+        return [Pair(self, p, d, self.stable_prefill(p), 1) for p in prefills for d in decodes]
 
     def search(self, decode: Kind) -> Search:
         """Return the search with the decode pool's batch cap."""

@@ -186,9 +186,9 @@ def test_accelerators_of_a_profile_cannot_be_told_apart() -> None:
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(ScenarioError, match="search.accelerators: .*h1000"):
+    with pytest.raises(ScenarioError, match=r"search.accelerators: .*h1000"):
         report("search.accelerators=[h1000]")
-    with pytest.raises(ScenarioError, match="search.stock: .*l44s"):
+    with pytest.raises(ScenarioError, match=r"search.stock: .*l44s"):
         report("search.stock={l44s: 3}")
 
 
@@ -248,3 +248,64 @@ def test_three_classes_run_and_print(cuts: str, ways: int) -> None:
 def test_the_document_is_the_same_every_time() -> None:
     first, second = (json.dumps(report().document()) for _ in range(2))
     assert first == second
+
+
+@pytest.mark.slow
+def test_the_engine_settles_what_is_ranked() -> None:
+    """With verification every ranked fleet has been simulated, and none is contradicted."""
+    formulas = report("search.length_quantiles=[]")
+    settled = designs(scenario("search.length_quantiles=[]"), requests=5000)
+    for design in settled.designs:
+        for pools in design.pools:
+            assert pools.verification is None or pools.verification.holds != "fails"
+    assert settled.best.basis == "simulation"
+    assert settled.space.simulated > 0
+    bracket = [d.value for d in (*formulas.designs, *formulas.undetermined) if "colocated" in d.label]
+    for design in settled.designs:
+        if design.label.startswith("colocated"):
+            assert min(bracket) <= design.value <= max(bracket)
+
+
+def test_classes_are_cut_by_prompt_length() -> None:
+    """Both parts together are the class: rate, mean length; each keeps the objectives."""
+    text = SMALL.replace("prompt_tokens: 1500", "prompt_tokens: {mean: 1500, p99: 9000}")
+    search = DesignSearch(assemble(scenario("search.length_quantiles=[0.5, 0.9]", text=text)))
+    whole = search.problem.traffic[0]
+    assert len(search.ways) == 4
+    for cut in search.cuts["chat"]:
+        rate = cut.short.demand.arrival_rate + cut.long.demand.arrival_rate
+        tokens = sum(p.demand.arrival_rate * p.demand.mean_prompt_tokens for p in (cut.short, cut.long))
+        assert rate == pytest.approx(whole.demand.arrival_rate)
+        assert tokens == pytest.approx(rate * whole.demand.mean_prompt_tokens)
+        assert cut.short.slo == cut.long.slo == whole.slo
+        assert cut.short.demand.prompt_tokens.max() <= cut.prompt_tokens < cut.long.demand.prompt_tokens.min()
+
+
+def test_equal_prompts_are_not_cut() -> None:
+    assert len(DesignSearch(assemble(scenario())).ways) == 2
+
+
+def test_an_instance_that_cannot_hold_the_longest_request_is_left_out() -> None:
+    """300,000 prompt tokens of 131,072 B are 39 GB of KV: an L40S (48 GB less 16 GB of weights) has no room."""
+    result = report(
+        "classes.chat.prompt_tokens=300000",
+        "classes.chat.rate=0.01 req/s",
+        "classes.chat.slo={ttft: {mean: 1000 s}}",
+        "prefill.parallel.tp=1",
+        "decode.parallel.tp=1",
+    )
+    pools = [p for d in result.designs for g in d.document()["groups"] for p in g["pools"]]
+    assert {p["accelerator"] for p in pools} == {"h100-sxm-80gb"}
+
+
+def test_many_classes_search_a_stated_list_of_ways() -> None:
+    classes = "\n".join(
+        f"  - {{name: c{i}, rate: {5 + i} req/s, prompt_tokens: {400 * (i + 1)}, output_tokens: {40 + i},\n"
+        "     slo: {ttft: {p95: 1 s}, tpot: {p95: 30 ms}}}"
+        for i in range(5)
+    )
+    head, tail = SMALL.split("  - {name: chat")[0], "search: {accelerators: [h100-sxm-80gb]}\n"
+    result = report("prefill.parallel.tp=1", "decode.parallel.tp=1", text=f"{head}{classes}\n{tail}")
+    assert result.space.restricted
+    assert 2 < result.space.ways <= 6
+    assert "a restricted list" in str(result)
