@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from pdplan.planner.designs_ascending import Branch, Count, Found
 from pdplan.planner.designs_kinds import Kind, Kinds, roomy
 from pdplan.planner.designs_yardstick import Gpus, Key, Yardstick
@@ -37,9 +39,9 @@ class SplitGroup:
         return len(self.kinds.prefill) * len(self.kinds.decode)
 
     def branches(self) -> list[Branch]:
-        """One branch for each pair of kinds that hold the longest request."""
+        """One branch for each pair of kinds that hold the longest request and may meet TTFT."""
         decodes = roomy(self.problem, self.kinds.decode)
-        prefills = roomy(self.problem, self.kinds.prefill) if decodes else []
+        prefills = [k for k in roomy(self.problem, self.kinds.prefill) if decodes and self.quick(k)]
         return [Pair(self, p, d, self.stable_prefill(p), 1) for p in prefills for d in decodes]
 
     def search(self, decode: Kind) -> Search:
@@ -48,6 +50,24 @@ class SplitGroup:
         if key not in self._searches:
             self._searches[key] = Search(replace(self.problem, scenario=decode.scenario))
         return self._searches[key]
+
+    def quick(self, kind: Kind) -> bool:
+        """Whether prefill alone, when nobody waits, leaves the TTFT objectives within reach."""
+        side = self.search(self.kinds.decode[0]).evaluator.prefill(kind.option, self.stable_prefill(kind))
+        for traffic in self.problem.traffic:
+            demand, slo = traffic.demand, traffic.slo
+            alone = np.sum(list(side.fixed_s(demand).values()), axis=0)
+            for target in slo.targets:
+                if target.metric == "ttft":
+                    late = demand.mean((alone > target.limit_s).astype(float))
+                    p = target.probability
+                    if (demand.mean(alone) > target.limit_s) if p is None else (late > 1.0 - p + 1e-12):
+                        return False
+            if slo.joint is not None:
+                late = demand.mean((alone > slo.joint.ttft_s).astype(float))
+                if late > 1.0 - slo.joint.attainment + 1e-12:
+                    return False
+        return True
 
     def stable_prefill(self, kind: Kind) -> int:
         """Smallest prefill pool below the utilisation limit."""
