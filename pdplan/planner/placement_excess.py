@@ -47,12 +47,28 @@ def decode_excesses(side: DecodeSide) -> Excesses:
 
 
 def pair_excesses(fleet: Disaggregated) -> Excesses:
-    """Log excess of every objective of a fleet, and of its link."""
-    found = ttft_excesses(fleet) | _memory(fleet.decode)
+    """Log excess of every objective of a fleet, each by itself, of its KV memory and of its link."""
+    return ttft_excesses(fleet) | other_excesses(fleet)
+
+
+def other_excesses(fleet: Disaggregated) -> Excesses:
+    """Log excess of every objective that is not on TTFT, of KV memory and of the link."""
+    found = _memory(fleet.decode)
     limit = fleet.problem.scenario.max_utilization
     found["KV link"] = math.log(max(fleet.link.utilization, 1e-300) / limit)
     for t in fleet.problem.traffic:
         found |= _pace(fleet, t)
+    return found
+
+
+def joint_excesses(fleet: Disaggregated) -> Excesses:
+    """Log excess of the attainment objectives, taken jointly as a plan does: both limits by one request."""
+    found: Excesses = {}
+    for t in fleet.problem.traffic:
+        joint = t.slo.joint
+        if joint is not None:
+            missed = 1.0 - fleet.joint_attainment(t.demand, joint)[1]
+            found[f"{t.name}: {joint}"] = _log_missed(missed, joint.attainment)
     return found
 
 

@@ -32,7 +32,9 @@ class Limited:
     by: str
 
 
-def largest_rate(excesses: Callable[[float], Excesses], ceiling: float, ceiling_by: str) -> Limited:
+def largest_rate(
+    excesses: Callable[[float], Excesses], ceiling: float, ceiling_by: str, *, close: float = CLOSE
+) -> Limited:
     """Return the largest rate up to ``ceiling`` at which no limit is passed.
 
     ``excesses`` grow with the rate. Solved by regula falsi on the worst of them.
@@ -45,6 +47,8 @@ def largest_rate(excesses: Callable[[float], Excesses], ceiling: float, ceiling_
         Largest rate to consider [1/s].
     ceiling_by : str
         What ends it there.
+    close : float
+        An excess this close below 0 counts as the root.
 
     Examples
     --------
@@ -81,7 +85,7 @@ def largest_rate(excesses: Callable[[float], Excesses], ceiling: float, ceiling_
         f, name = worst(middle)
         if f <= 0.0:
             low, f_low, f_high, by = middle, f, f_high / 2.0, name
-            if f > -CLOSE:
+            if f > -close:
                 break
         else:
             high, f_high, f_low, by = middle, f, f_low / 2.0, name

@@ -1,0 +1,27 @@
+"""`pdplan pareto`."""
+
+from __future__ import annotations
+
+import sys
+
+from pdplan.cli.output import load, print_json
+from pdplan.planner.pareto import pareto
+
+
+def run(
+    source: str | None,
+    *,
+    as_json: bool,
+    overrides: tuple[str, ...],
+    gpus: int,
+    frame: str,
+    output: str | None,
+) -> None:
+    """Find the frontiers and print them; with ``output``, write the points as well."""
+    found = pareto(load(source, overrides), gpus=gpus, frame=frame)
+    if output is not None:
+        print(f"pdplan: {len(found.points)} points in {found.to_csv(output)}", file=sys.stderr)
+    if as_json:
+        print_json(found.document())
+    else:
+        print(found)
