@@ -294,6 +294,37 @@ def placement(
 
 
 @app.command()
+def pareto(
+    scenario: ScenarioArg = None,
+    gpus: Annotated[
+        int,
+        typer.Option("--gpus", help="GPUs of every fleet (throughput), or of the largest (cost)."),
+    ] = 16,
+    frontier: Annotated[
+        str,
+        typer.Option(
+            "--frontier",
+            help="throughput: per GPU, against speed per user. cost: against p99 of TTFT.",
+        ),
+    ] = "throughput",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE.csv", help="Write the points as well.", show_default=False
+        ),
+    ] = None,
+    json: JsonOption = False,
+    set_: SetOption = None,
+) -> None:
+    """Show what no other fleet beats: throughput against speed, or cost against TTFT, split and colocated."""
+    import pdplan.cli.pareto as face
+
+    face.run(
+        scenario, as_json=json, overrides=tuple(set_ or ()), gpus=gpus, frame=frontier, output=output
+    )
+
+
+@app.command()
 def predict(
     scenario: ScenarioArg = None,
     concurrency: Annotated[
@@ -501,6 +532,70 @@ def sweep(
         as_json=json,
         overrides=tuple(set_ or ()),
     )
+
+
+@app.command()
+def schedule(
+    scenario: ScenarioArg = None,
+    day: Annotated[
+        str | None,
+        typer.Option(
+            "--day", metavar="FILE", help="Rates over a day, .yaml or .csv; it repeats.", show_default=False
+        ),
+    ] = None,
+    trace: Annotated[
+        str | None,
+        typer.Option("--trace", metavar="FILE", help="Rates of a trace of requests.", show_default=False),
+    ] = None,
+    step: Annotated[str, typer.Option("--step", metavar="TIME", help="Length of a step.")] = "1 h",
+    startup: Annotated[
+        str, typer.Option("--startup", metavar="TIME", help="From the order of an instance until it serves.")
+    ] = "5 min",
+    hysteresis: Annotated[
+        int,
+        typer.Option(
+            "--hysteresis", metavar="N", help="Stop an instance only if it is not needed for N steps."
+        ),
+    ] = 2,
+    json: JsonOption = False,
+    set_: SetOption = None,
+) -> None:
+    """Size each hour of a day or a trace, and compare with a fleet that never changes."""
+    import pdplan.cli.schedule as face
+
+    face.run(
+        scenario,
+        day=day,
+        trace=trace,
+        step=step,
+        startup=startup,
+        hysteresis=hysteresis,
+        as_json=json,
+        overrides=tuple(set_ or ()),
+    )
+
+
+@app.command()
+def replan(
+    old: Annotated[
+        str, typer.Argument(metavar="OLD", help="Scenario whose stated, else planned, fleet stands now.")
+    ],
+    new: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NEW",
+            help="Scenario of what comes, or a trace (.csv, .jsonl). Default: OLD with --set.",
+            show_default=False,
+        ),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Exit with 1 unless the fleet can stay.")] = False,
+    json: JsonOption = False,
+    set_: SetOption = None,
+) -> None:
+    """Keep a fleet under a new workload, or the smallest change that restores its objectives."""
+    import pdplan.cli.replan as face
+
+    face.run(old, new, check=check, as_json=json, overrides=tuple(set_ or ()))
 
 
 @catalog_app.command("ls")

@@ -7,6 +7,7 @@ points share are solved once; where one rate takes many values, means are interp
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from pdplan.planner.sizing import stated_fleet
 from pdplan.planner.sweep_axes import Axis
 from pdplan.planner.sweep_points import Base, Point
 from pdplan.planner.sweep_row import Row, failed_row, number
-from pdplan.planner.sweep_smooth import Array, at_rates
+from pdplan.planner.sweep_smooth import Answer, Array, at_rates
 from pdplan.spec.scenario import FixedPool, Scenario
 from pdplan.spec.slo import Target
 
@@ -43,6 +44,10 @@ class _Inner:
     rates: tuple[float, ...]
 
 
+#: Means that were found, by what stations see of the scenario, counts and other rates, class and its rates.
+Known = dict[tuple[str, _Inner, int, tuple[float, ...]], list[Answer]]
+
+
 def means_rows(
     base: Base,
     axes: tuple[Axis, ...],
@@ -55,9 +60,10 @@ def means_rows(
     for index, point in enumerate(points):
         groups[tuple(s for i, s in enumerate(point.settings) if i not in quick)].append(index)
     rows: list[Row] = [{}] * len(points)
+    known: Known = {}
     done = 0
     for settings, indices in groups.items():
-        for index, row in _group_rows(base, settings, axes, quick, points, indices).items():
+        for index, row in _group_rows(base, settings, axes, quick, points, indices, known).items():
             rows[index] = row
         done += len(indices)
         if on_progress is not None:
@@ -77,6 +83,7 @@ def _group_rows(
     quick: list[int],
     points: tuple[Point, ...],
     indices: list[int],
+    known: Known,
 ) -> dict[int, Row]:
     """Rows of the points that differ only in rates and counts."""
     values = {i: {axes[q].key: (axes[q], points[i].values[axes[q].column]) for q in quick} for i in indices}
@@ -92,7 +99,7 @@ def _group_rows(
     first = next(iter(read))
     try:
         scenario = base.scenario((*settings, *(points[first].settings[q] for q in quick)))
-        means = _Means(scenario, assemble(scenario))
+        means = _Means(scenario, assemble(scenario), known)
         inner = {index: means.inner(given) for index, given in read.items()}
     except PdplanError as error:
         return rows | {index: failed_row(error, base.source) for index in read}
@@ -117,6 +124,15 @@ class _Means:
 
     scenario: Scenario
     problem: Problem
+    known: Known
+
+    @cached_property
+    def _seen_by_stations(self) -> str:
+        """Everything of the scenario but what no station looks at: prices, objectives, its name."""
+        document = self.scenario.model_dump(mode="json", exclude={"prices", "name"})
+        for c in document["classes"]:
+            del c["slo"]
+        return json.dumps(document, sort_keys=True)
 
     def inner(self, given: Mapping[str, float]) -> _Inner:
         """Return rates and counts of a point; what is not swept is as stated."""
@@ -146,7 +162,10 @@ class _Means:
         rows: dict[int, Row] = {}
         for line, indices in lines.items():
             rates = np.unique([inner[i].rates[along] for i in indices])
-            answers = dict(zip(rates.tolist(), at_rates(self._along(line, along), rates), strict=True))
+            key = (self._seen_by_stations, line, along, tuple(rates.tolist()))
+            if key not in self.known:
+                self.known[key] = at_rates(self._along(line, along), rates)
+            answers = dict(zip(rates.tolist(), self.known[key], strict=True))
             cost = self._cost(line)
             for index in indices:
                 rate = inner[index].rates[along]
@@ -194,7 +213,7 @@ class _Means:
         loads = [fleet.prefill.utilization, fleet.decode.utilization, fleet.link.utilization]
         if max(loads) >= 1.0:
             raise UnstableError(f"a station is offered {max(loads):.3g} of what it can do")
-        values = [*loads, fleet.decode.kv_p99_share or 1e-300]
+        values = [*loads, fleet.decode.kv_p99_share or 1e-30]
         for traffic in fleet.problem.traffic:
             demand = traffic.demand
             values.append(fleet.ttft(demand, points=16).mean_s)

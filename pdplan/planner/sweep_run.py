@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: Fewer points than this are not worth starting processes for (about 10 s of planning).
 FEW_POINTS: Final = 40
 #: At most so many points travel together, so that progress shows and little is lost to a kill.
-MOST_IN_CHUNK: Final = 64
+MOST_IN_CHUNK: Final = 8
 
 Job = tuple[int, tuple[str, ...]]
 Done = list[tuple[int, Row]]

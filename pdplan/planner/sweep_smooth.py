@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 Answer = Array | PdplanError
 
 #: Largest relative difference between interpolated and computed values at the places compared [-].
-TOLERANCE: Final = 1e-3
+TOLERANCE: Final = 5e-4
 _DEGREE: Final = 8
 #: Chebyshev points of the second kind on [-1, 1], and the weights of the barycentric formula
 #: (Berrut and Trefethen 2004, equation 5.4).
@@ -30,8 +30,9 @@ FEW: Final = 16
 def at_rates(means: Callable[[float], Array], rates: Array) -> list[Answer]:
     """Return ``means(rate)`` at every rate, within `TOLERANCE`.
 
-    A polynomial of degree 8 in the logarithm of the rate is compared with computed values at four places; a
-    range where it differs by more than `TOLERANCE` is halved, down to few rates, which are computed.
+    The reciprocal of each mean, which stays smooth where a wait grows without bound, is taken as a polynomial
+    of degree 8 in the logarithm of the rate, and compared with computed values at four places; a range where
+    it differs by more than `TOLERANCE` is halved, down to few rates, which are computed.
 
     Parameters
     ----------
@@ -83,16 +84,16 @@ def _interpolated(means: Callable[[float], Array], rates: Array) -> Array | None
         answer = _guarded(means, rate_at(x))
         if isinstance(answer, PdplanError):
             return None
-        values.append(answer)
+        values.append(1.0 / answer)
     nodes = np.array(values)
     for x in _CHECKS:
         answer = _guarded(means, rate_at(x))
         if isinstance(answer, PdplanError):
             return None
         guess = _barycentric(nodes, np.array([x]))[0]
-        if not np.all(np.abs(guess - answer) <= TOLERANCE * np.abs(answer)):
+        if not np.all(np.abs(guess * answer - 1.0) <= TOLERANCE):
             return None
-    return _barycentric(nodes, (2.0 * np.log(rates) - low - high) / (high - low))
+    return 1.0 / _barycentric(nodes, (2.0 * np.log(rates) - low - high) / (high - low))
 
 
 def _barycentric(nodes: Array, x: Array) -> Array:
