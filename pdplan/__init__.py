@@ -17,6 +17,7 @@ from pdplan.lazy import exports
 if TYPE_CHECKING:
     from pdplan.errors import InfeasibleError, InputError, PdplanError
     from pdplan.planner import (
+        DesignReport,
         GoodputReport,
         InfeasiblePlanError,
         Plan,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         SplitReport,
         SweepResult,
         Validation,
+        designs,
         goodput,
         plan,
         predict,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from pdplan.trust import Trust
 
 __all__ = [
+    "DesignReport",
     "GoodputReport",
     "InfeasibleError",
     "InfeasiblePlanError",
@@ -53,6 +56,7 @@ __all__ = [
     "Validation",
     "__version__",
     "builtin_scenario",
+    "designs",
     "goodput",
     "plan",
     "predict",
@@ -65,6 +69,7 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
+        "DesignReport": "pdplan.planner",
         "GoodputReport": "pdplan.planner",
         "InfeasibleError": "pdplan.errors",
         "InfeasiblePlanError": "pdplan.planner",
@@ -79,6 +84,7 @@ __getattr__, __dir__ = exports(
         "Trust": "pdplan.trust",
         "Validation": "pdplan.planner",
         "builtin_scenario": "pdplan.spec.builtin",
+        "designs": "pdplan.planner",
         "goodput": "pdplan.planner",
         "plan": "pdplan.planner",
         "predict": "pdplan.planner",

@@ -8,6 +8,8 @@ from pdplan.lazy import exports
 
 if TYPE_CHECKING:
     from pdplan.planner.answer import Plan
+    from pdplan.planner.designs_report import DesignReport
+    from pdplan.planner.designs_search import designs
     from pdplan.planner.goodput_report import GoodputReport, goodput
     from pdplan.planner.infeasible import InfeasiblePlanError
     from pdplan.planner.predict_report import Prediction, predict
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pdplan.planner.verification import Verification, verify
 
 __all__ = [
+    "DesignReport",
     "GoodputReport",
     "InfeasiblePlanError",
     "Plan",
@@ -27,6 +30,7 @@ __all__ = [
     "SweepResult",
     "Validation",
     "Verification",
+    "designs",
     "goodput",
     "plan",
     "predict",
@@ -42,6 +46,7 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
+        "DesignReport": "pdplan.planner.designs_report",
         "GoodputReport": "pdplan.planner.goodput_report",
         "InfeasiblePlanError": "pdplan.planner.infeasible",
         "Plan": "pdplan.planner.answer",
@@ -50,6 +55,7 @@ __getattr__, __dir__ = exports(
         "SweepResult": "pdplan.planner.sweep",
         "Validation": "pdplan.planner.validation",
         "Verification": "pdplan.planner.verification",
+        "designs": "pdplan.planner.designs_search",
         "goodput": "pdplan.planner.goodput_report",
         "plan": "pdplan.planner.sizing",
         "predict": "pdplan.planner.predict_report",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pdplan.errors import InfeasibleError, ScenarioError
 from pdplan.planner.colocated import ColocatedFleet
-from pdplan.planner.designs import DesignSearch, designs
+from pdplan.planner.designs_search import DesignSearch, designs
 from pdplan.planner.designs_report import DesignReport
 from pdplan.planner.judge import judge
 from pdplan.planner.problem import assemble
