@@ -241,6 +241,8 @@ class _LatencySource:
         asked = [
             Degrees(*each) for each in product(parallel.tp, parallel.pp, parallel.dp_attention, parallel.ep)
         ]
+        # Lists of dp_attention and ep mean the pairs that go together.
+        asked = [d for d in asked if d.dp_attention == 1 or d.ep in (1, d.tp * d.dp_attention)] or asked
         if isinstance(self.scenario.latency, InlineLatency) and len(asked) > 1:
             raise ScenarioError(
                 f"{self.scenario.origin.at(('latency',))}: a benchmark table is of one parallelism: "
