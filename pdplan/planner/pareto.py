@@ -53,9 +53,9 @@ def pareto(scenario: Scenario, *, gpus: int = 16, frame: str = "throughput") -> 
     Examples
     --------
     >>> from pdplan.spec.builtin import builtin_scenario
-    >>> found = pareto(builtin_scenario(), gpus=8)
-    >>> [p.tokens_per_s_per_gpu for p in found.best] == sorted(p.tokens_per_s_per_gpu for p in found.best)
-    True
+    >>> found = pareto(builtin_scenario(), gpus=10, frame="cost")
+    >>> [p.fleet.label for p in found.best]
+    ['2 P TP2 + 1 D TP4', '3 P TP2 + 1 D TP4']
     """
     if frame not in FRAMES:
         raise UnknownNameError(
