@@ -695,6 +695,40 @@ def observe(
 
 
 @app.command()
+def doubt(
+    scenario: ScenarioArg = None,
+    json: JsonOption = False,
+    set_: SetOption = None,
+    samples: Annotated[
+        int, typer.Option("--samples", min=16, max=1 << 20, help="Points drawn; best a power of two.")
+    ] = 256,
+    confidence: Annotated[
+        str, typer.Option("--confidence", metavar="SHARE", help="How sure the surer fleet must be.")
+    ] = "95%",
+    seed: SeedOption = 0,
+) -> None:
+    """Say how sure the fleet is to hold when inputs are off, what drives it, and what being surer costs."""
+    import pdplan.cli.doubt as face
+
+    face.run(
+        scenario,
+        as_json=json,
+        overrides=tuple(set_ or ()),
+        samples=samples,
+        confidence=confidence,
+        seed=seed,
+    )
+
+
+@app.command()
+def spares(scenario: ScenarioArg = None, json: JsonOption = False, set_: SetOption = None) -> None:
+    """Count the spare instances for an availability, and show what one loss does to the objectives."""
+    import pdplan.cli.spares as face
+
+    face.run(scenario, as_json=json, overrides=tuple(set_ or ()))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of scenario files."""
     import pdplan.cli.schema as face

@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from pdplan.planner.answer import Plan
     from pdplan.planner.designs_report import DesignReport
     from pdplan.planner.designs_search import designs
+    from pdplan.planner.doubt_report import Doubt, doubt
     from pdplan.planner.goodput_report import GoodputReport, goodput
     from pdplan.planner.infeasible import InfeasiblePlanError
     from pdplan.planner.predict_report import Prediction, predict
     from pdplan.planner.simulation import simulate
     from pdplan.planner.sizing import plan, size, verified
+    from pdplan.planner.spares_report import Spares, spares
     from pdplan.planner.sweep import SweepResult, sweep
     from pdplan.planner.validation import Validation, validate
     from pdplan.planner.verdicts import SplitReport, split
@@ -22,20 +24,24 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DesignReport",
+    "Doubt",
     "GoodputReport",
     "InfeasiblePlanError",
     "Plan",
     "Prediction",
+    "Spares",
     "SplitReport",
     "SweepResult",
     "Validation",
     "Verification",
     "designs",
+    "doubt",
     "goodput",
     "plan",
     "predict",
     "simulate",
     "size",
+    "spares",
     "split",
     "sweep",
     "validate",
@@ -47,20 +53,24 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "DesignReport": "pdplan.planner.designs_report",
+        "Doubt": "pdplan.planner.doubt_report",
         "GoodputReport": "pdplan.planner.goodput_report",
         "InfeasiblePlanError": "pdplan.planner.infeasible",
         "Plan": "pdplan.planner.answer",
         "Prediction": "pdplan.planner.predict_report",
+        "Spares": "pdplan.planner.spares_report",
         "SplitReport": "pdplan.planner.verdicts",
         "SweepResult": "pdplan.planner.sweep",
         "Validation": "pdplan.planner.validation",
         "Verification": "pdplan.planner.verification",
         "designs": "pdplan.planner.designs_search",
+        "doubt": "pdplan.planner.doubt_report",
         "goodput": "pdplan.planner.goodput_report",
         "plan": "pdplan.planner.sizing",
         "predict": "pdplan.planner.predict_report",
         "simulate": "pdplan.planner.simulation",
         "size": "pdplan.planner.sizing",
+        "spares": "pdplan.planner.spares_report",
         "split": "pdplan.planner.verdicts",
         "sweep": "pdplan.planner.sweep",
         "validate": "pdplan.planner.validation",

@@ -22,6 +22,7 @@ from pydantic import (
 
 from pdplan import units
 from pdplan.errors import UnitError, UnsupportedError
+from pdplan.spec.availability import Availability
 from pdplan.spec.fields import (
     BytesOrZero,
     Fraction,
@@ -36,6 +37,7 @@ from pdplan.spec.fields import (
 from pdplan.spec.search_space import SearchSpace
 from pdplan.spec.slo import Slo
 from pdplan.spec.trace_rate import TraceRate
+from pdplan.spec.uncertainty import Uncertainty
 
 Router = Literal["random", "round_robin", "least_work", "jsq", "power_of_two"]
 Discipline = Literal["one_at_a_time", "batched", "mm1"]
@@ -320,6 +322,12 @@ class Scenario(SpecModel):
         default=None, description="A fleet to judge beside the one pdplan finds."
     )
     search: SearchSpace | None = Field(default=None, description="What `pdplan designs` searches over.")
+    uncertainty: Uncertainty | None = Field(
+        default=None, description="How far inputs may be off: what `pdplan doubt` samples."
+    )
+    availability: Availability | None = Field(
+        default=None, description="Failures and repairs: what `pdplan spares` counts from."
+    )
 
     _origin: Origin | None = PrivateAttr(default=None)
 

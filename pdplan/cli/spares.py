@@ -1,0 +1,16 @@
+"""`pdplan spares`."""
+
+from __future__ import annotations
+
+from pdplan.cli.output import load, print_json, width
+from pdplan.planner.spares_report import spares
+from pdplan.planner.spares_text import spares_text
+
+
+def run(source: str | None, *, as_json: bool, overrides: tuple[str, ...]) -> None:
+    """Count the spares of the scenario's fleet and print."""
+    report = spares(load(source, overrides))
+    if as_json:
+        print_json(report.document())
+    else:
+        print(spares_text(report, width=width()))
