@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pdplan.cli.output import load, print_json, width
 from pdplan.cli.plan import announce
-from pdplan.planner.designs_search import designs
 from pdplan.planner.designs_note import designs_note
+from pdplan.planner.designs_search import designs
 from pdplan.sim.compiled import is_compiled
 
 

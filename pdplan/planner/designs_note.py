@@ -10,6 +10,10 @@ from pdplan import units
 if TYPE_CHECKING:
     from pdplan.planner.designs_report import Design, DesignReport, SpaceSize
 
+_CUT: Final = (
+    "A class that is cut by prompt length keeps its objectives in both parts. That is sufficient: what holds "
+    "for both holds for their mixture."
+)
 _BY: Final = {"cost": "cost per hour", "gpus": "number of GPUs", "power": "power"}
 
 
@@ -30,10 +34,23 @@ def designs_note(report: DesignReport, *, width: int) -> str:
         lines += ["", *_wrap(text, width)]
         for design in report.undetermined:
             lines += _design("-  ", design, width)
+    if _is_cut(report):
+        lines += ["", *_wrap(_CUT, width)]
     lines += ["", *_space(report.space, report.objective, width)]
     if report.unverified:
         lines += _wrap(f"Not simulated: {report.unverified}.", width)
     return "\n".join(lines)
+
+
+def _is_cut(report: DesignReport) -> bool:
+    """Whether a design that is shown serves parts of a class."""
+    names = {c.name for c in report.scenario.classes}
+    return any(
+        part not in names
+        for design in (*report.designs, *report.undetermined)
+        for pools in design.pools
+        for part in pools.parts
+    )
 
 
 def why_lost(best: Design, second: Design, objective: str) -> str:

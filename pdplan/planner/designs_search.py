@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import Final, Literal
 
 from pdplan.errors import InfeasibleError
-from pdplan.planner.colocated import ColocatedFleet
+from pdplan.planner.designs_answer import beyond_stock, design_of, out_of_reach
 from pdplan.planner.designs_ascending import Ascending
 from pdplan.planner.designs_colocated import ColocatedGroup
 from pdplan.planner.designs_kinds import Kinds, all_kinds, longest_tokens
-from pdplan.planner.designs_rank import Ranked, Ranking
-from pdplan.planner.designs_report import Basis, Design, DesignReport, Pools, SpaceSize
+from pdplan.planner.designs_rank import Ranking
+from pdplan.planner.designs_report import DesignReport, SpaceSize
 from pdplan.planner.designs_settle import Engine, InOrder, open_colocated, settled_colocated
 from pdplan.planner.designs_split import SplitGroup
 from pdplan.planner.designs_ways import (
@@ -26,9 +26,7 @@ from pdplan.planner.designs_ways import (
     cuts_of,
     few_ways,
 )
-from pdplan.planner.designs_yardstick import Key, Yardstick
-from pdplan.planner.instances import InstanceOption
-from pdplan.planner.judge import cost_of
+from pdplan.planner.designs_yardstick import NOTHING, Key, Yardstick
 from pdplan.planner.problem import Problem, assemble
 from pdplan.planner.traffic import ClassTraffic
 from pdplan.spec.scenario import Scenario
@@ -194,47 +192,21 @@ class DesignSearch:
         sure, possible = ("sure", "possible") if engine is None else ("settled", "open")
         ranking = self._ranking(sure, engine)  # type: ignore[arg-type]
         best, rest = ranking.best(RANKED)
-        below = best[0].key if best else None
+        below = NOTHING._replace(objective=best[0].key.objective) if best else None
         maybe, _ = self._ranking(possible, engine).best(RANKED, below)  # type: ignore[arg-type]
         if not best and not maybe:
             raise InfeasibleError(self._why_not())
         return DesignReport(
             self.problem.scenario,
             self.space.objective,
-            tuple(self._design(r, "met", engine) for r in best),
-            tuple(self._design(r, "undetermined", engine) for r in maybe),
+            tuple(design_of(self.problem, r, "met", engine) for r in best),
+            tuple(design_of(self.problem, r, "undetermined", engine) for r in maybe),
             self._size(rest, ranking.given_up, engine),
             unverified,
         )
 
     def _ranking(self, mode: Mode, engine: Engine | None) -> Ranking:
         return Ranking(self.ways, lambda g: self.fleets(g, mode, engine), self.yardstick)
-
-    def _design(
-        self, ranked: Ranked, status: Literal["met", "undetermined"], engine: Engine | None
-    ) -> Design:
-        pools = []
-        bought: list[tuple[InstanceOption, int]] = []
-        for group, found in zip(ranked.way.groups, ranked.fleets, strict=True):
-            fleet = found.fleet
-            if isinstance(fleet, ColocatedFleet):
-                bought.append((fleet.option, fleet.count))
-            else:
-                bought += [(s.option, s.count) for s in (fleet.prefill, fleet.decode)]
-            seen = None if engine is None else engine.known(fleet)
-            pools.append(Pools(group.architecture, group.parts, fleet, seen))
-        simulated = [p.verification is not None for p in pools]
-        basis: Basis = "simulation" if all(simulated) else "formulas"
-        if any(simulated) and not all(simulated):
-            basis = "formulas and simulation"
-        return Design(
-            ranked.way.label,
-            tuple(pools),
-            cost_of(self.problem, bought),
-            ranked.key.objective,
-            status,
-            basis,
-        )
 
     def _size(self, rest: Key | None, given_up: int, engine: Engine | None) -> SpaceSize:
         count: Callable[[Group], int] = lambda g: (  # noqa: E731
@@ -262,23 +234,17 @@ class DesignSearch:
         )
 
     def _why_not(self) -> str:
-        """Say whether the stock or an objective stands in the way."""
-        from pdplan.planner.infeasible import explain_infeasible
-        from pdplan.planner.search import Search
-
+        """Say whether stock, memory or an objective stands in the way."""
+        scenario = self.problem.scenario
         if self.space.stock:
-            scenario = self.problem.scenario
             unlimited = scenario.model_copy(update={"search": self.space.model_copy(update={"stock": {}})})
             free = DesignSearch(replace(self.problem, scenario=unlimited))
             ranked, _ = free._ranking("sure", None).best(1)
             if ranked:
-                use = zip(free.yardstick.names, free.yardstick.bought(ranked[0].gpus), strict=True)
-                need = " and ".join(f"{n} x {name}" for name, n in use if n)
-                return f"no design fits the stock: the best without it takes {need} ({ranked[0].way.label})"
+                return beyond_stock(ranked[0], free.yardstick)
         if not any(self.group(g).branches() for g in self._groups):
             longest = longest_tokens(self.problem, "decode") - 1
             return (
                 f"no instance holds the KV of the longest request, {longest} tokens: allow a larger TP or PP"
             )
-        error = InfeasibleError("no design meets the objectives")
-        return str(explain_infeasible(Search(self.problem), error))
+        return out_of_reach(self.problem)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from pdplan.errors import InfeasibleError, ScenarioError
 from pdplan.planner.colocated import ColocatedFleet
-from pdplan.planner.designs_search import DesignSearch, designs
 from pdplan.planner.designs_report import DesignReport
+from pdplan.planner.designs_search import DesignSearch, designs
 from pdplan.planner.judge import judge
 from pdplan.planner.problem import assemble
 from pdplan.planner.search import Search
@@ -45,52 +45,67 @@ def report(*overrides: str, text: str = SMALL) -> DesignReport:
     return designs(scenario(*overrides, text=text), verify=False)
 
 
-def by_brute_force(search: DesignSearch, most: int, objective: str) -> float:
-    """Judge every split fleet of up to ``most`` instances a pool, and every colocated one."""
+def fleets_that_meet(search: DesignSearch, most: int) -> list[dict[str, int]]:
+    """GPUs of every split fleet of up to ``most`` instances a pool, and of colocated ones, that meet all."""
     problem = search.problem
     laws = Search(problem)
-
-    def value(gpus: dict[str, int]) -> float:
-        names = search.yardstick.names
-        each = {
-            "cost": search.yardstick.usd_per_hour,
-            "power": search.yardstick.power_w,
-            "gpus": (1.0,) * len(names),
-        }[objective]
-        return sum(n * each[names.index(name)] for name, n in gpus.items())
-
-    values = []
+    fleets: list[dict[str, int]] = []
     counts = range(1, most + 1)
     for p, d in itertools.product(search.kinds.prefill, search.kinds.decode):
         for n, m in itertools.product(counts, counts):
-            use: dict[str, int] = {}
-            for kind, count in ((p, n), (d, m)):
-                name = kind.option.accelerator.name
-                use[name] = use.get(name, 0) + count * kind.option.gpus
-            if any(g > search.space.stock.get(name, 10**9) for name, g in use.items()):
-                continue
             if (
                 laws.prefill_stable(p.option, n)
                 and laws.decode_meets(d.option, m)
                 and laws.fleet_meets(laws.evaluator.fleet(p.option, n, d.option, m))
             ):
-                values.append(value(use))
+                use = dict.fromkeys(search.yardstick.names, 0)
+                use[p.option.accelerator.name] += n * p.option.gpus
+                use[d.option.accelerator.name] += m * d.option.gpus
+                fleets.append(use)
     for c, n in itertools.product(search.kinds.colocated, range(1, 2 * most + 1)):
-        use = {c.option.accelerator.name: n * c.option.gpus}
-        if any(g > search.space.stock.get(name, 10**9) for name, g in use.items()):
-            continue
         if ColocatedFleet(problem, c.option, n).meets(end=1):
-            values.append(value(use))
+            use = dict.fromkeys(search.yardstick.names, 0)
+            use[c.option.accelerator.name] = n * c.option.gpus
+            fleets.append(use)
+    return fleets
+
+
+def least(search: DesignSearch, fleets: list[dict[str, int]]) -> float:
+    """Smallest objective of the fleets that the stock holds, in whole nodes where asked."""
+    yard, node = search.yardstick, search.problem.scenario.node
+    each = {"cost": yard.usd_per_hour, "power": yard.power_w, "gpus": (1.0,) * len(yard.names)}
+    price = dict(zip(yard.names, each[search.space.objective], strict=True))
+    whole = node.gpus if node.whole_nodes and node.gpus else 1
+    values = []
+    for use in fleets:
+        bought = {name: -(-n // whole) * whole for name, n in use.items()}
+        if all(n <= search.space.stock.get(name, 10**9) for name, n in bought.items()):
+            values.append(sum(n * price[name] for name, n in bought.items()))
     return min(values)
 
 
-@pytest.mark.parametrize("objective", ["cost", "gpus", "power"])
-@pytest.mark.parametrize("stock", ["{}", "{h100-sxm-80gb: 2}"])
-def test_search_agrees_with_brute_force(objective: str, stock: str) -> None:
-    sc = scenario(f"search.objective={objective}", f"search.stock={stock}", "search.length_quantiles=[]")
-    search = DesignSearch(assemble(sc))
+@pytest.fixture(scope="module")
+def small_fleets() -> list[dict[str, int]]:
+    return fleets_that_meet(DesignSearch(assemble(scenario())), 4)
+
+
+@pytest.mark.parametrize(
+    ("objective", "more"),
+    [
+        ("cost", ()),
+        ("gpus", ()),
+        ("power", ()),
+        ("cost", ("search.stock={h100-sxm-80gb: 1}",)),
+        ("gpus", ("search.stock={h100-sxm-80gb: 1}",)),
+        ("cost", ("node.gpus=3", "node.whole_nodes=true", "prices.l40s=1.6 USD/h")),
+    ],
+)
+def test_search_agrees_with_brute_force(
+    small_fleets: list[dict[str, int]], objective: str, more: tuple[str, ...]
+) -> None:
+    search = DesignSearch(assemble(scenario(f"search.objective={objective}", *more)))
     found = search.report().best
-    assert found.value == pytest.approx(by_brute_force(search, 4, objective), abs=1e-6)
+    assert found.value == pytest.approx(least(search, small_fleets), abs=1e-6)
     assert found.status == "met"
     for pools in found.pools:  # the full report of the fleet says the same
         if not isinstance(pools.fleet, ColocatedFleet):
@@ -107,11 +122,12 @@ def test_two_classes_agree_with_brute_force_over_the_ways() -> None:
     ).replace(", l40s", "")
     sc = scenario("search.length_quantiles=[]", "prefill.parallel.tp=1", text=text)
     search = DesignSearch(assemble(sc))
-    whole = by_brute_force(search, 6, "cost")
+    whole = least(search, fleets_that_meet(search, 6))
     alone = []
     for name in ("chat", "code"):
         index = [t.name for t in search.problem.traffic].index(name)
-        alone.append(by_brute_force(DesignSearch(search.problem.only(index)), 4, "cost"))
+        one = DesignSearch(search.problem.only(index))
+        alone.append(least(one, fleets_that_meet(one, 4)))
     assert len(search.ways) == 6
     assert search.report().best.value == pytest.approx(min(whole, sum(alone)), abs=1e-6)
 
@@ -233,7 +249,7 @@ def test_three_classes_run_and_print(cuts: str, ways: int) -> None:
     With two cuts a single class has 4 ways: 1 x 2 + 3 x 2 x 4 + 4^3 = 90.
     """
     source = str(SCENARIOS / "three-classes.yaml")
-    sc = Scenario.load(source, overrides=(f"search.length_quantiles={cuts}", "prefill.parallel.tp=[2, 4]"))
+    sc = Scenario.load(source, overrides=(f"search.length_quantiles={cuts}", "prefill.parallel.tp=4"))
     result = designs(sc, verify=False)
     text = str(result)
     assert result.best.status == "met"
