@@ -190,7 +190,8 @@ def schedule(
         except InfeasibleError as error:
             raise InfeasibleError(
                 f"step {i + 1} ({hours(i * profile.step_s)}) of {profile.source}: {error} with "
-                f"{best.prefill.label} prefill and {best.decode.label} decode instances, the kinds of the busiest step"
+                f"{best.prefill.label} prefill and {best.decode.label} decode instances, the kinds of "
+                f"the busiest step"
             ) from None
         if on_progress is not None:
             on_progress(i + 1)

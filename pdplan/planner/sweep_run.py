@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -89,7 +90,7 @@ def _in_processes(workers: int, base: Base, jobs: Sequence[Job], quantities: Qua
             "several workers need joblib: pip install 'pdplan[cluster]', or use --workers 1"
         ) from None
     parallel = Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")
-    work = (delayed(rows_of)(base, chunk, quantities) for chunk in chunks(jobs, workers))
+    work = (delayed(_rows_beside)(base, chunk, quantities) for chunk in chunks(jobs, workers))
     whole = False
     try:
         yield from parallel(work)
@@ -99,6 +100,12 @@ def _in_processes(workers: int, base: Base, jobs: Sequence[Job], quantities: Qua
             from joblib.externals.loky import get_reusable_executor
 
             get_reusable_executor().shutdown(wait=True, kill_workers=True)
+
+
+def _rows_beside(base: Base, jobs: Sequence[Job], quantities: Quantities) -> Done:
+    """Work some points in a process beside; Ctrl-C is for the one that the user talks to."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return rows_of(base, jobs, quantities)
 
 
 def _on_cluster(address: str, base: Base, jobs: Sequence[Job], quantities: Quantities) -> Iterator[Done]:
