@@ -141,6 +141,14 @@ def split(
     )
 
 
+@app.command()
+def sensitivity(scenario: ScenarioArg = None, json: JsonOption = False, set_: SetOption = None) -> None:
+    """Say how latencies and cost of the plan move with each input: elasticities and a tornado."""
+    import pdplan.cli.sensitivity as face
+
+    face.run(scenario, as_json=json, overrides=tuple(set_ or ()))
+
+
 @app.command("break-even")
 def break_even(
     scenario: ScenarioArg = None,
