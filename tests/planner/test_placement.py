@@ -19,49 +19,20 @@ from pdplan.planner.placement_options import Room, inside_node, pipelined, place
 from pdplan.planner.problem import assemble
 from pdplan.queueing import MD1
 from pdplan.spec.builtin import builtin_scenario
-from pdplan.spec.loading import parse_scenario
+from pdplan.spec.loading import load_scenario
 from pdplan.spec.scenario import Scenario
 
-#: Lengths of the 600 ShareGPT requests that DistServe's authors served (github.com/LLMServe/DistServe,
-#: evaluation results of OPT-13B, Apache-2.0): quantiles in percent, correlation of the token counts.
-PROMPTS = (
-    "{0: 2, 5: 31, 10: 94, 15: 175, 20: 254, 25: 338, 30: 395, 35: 461, 40: 520, 45: 598, 50: 687, 55: 775, "
-    "60: 867, 65: 969, 70: 1072, 75: 1150, 80: 1307, 85: 1420, 90: 1515, 95: 1687, 98: 1835, 100: 2003}"
-)
-OUTPUTS = (
-    "{0: 1, 5: 5, 10: 9, 15: 11, 20: 13, 25: 17, 30: 23, 35: 32, 40: 38, 45: 55, 50: 81, 55: 117, 60: 161, "
-    "65: 218, 70: 255, 75: 304, 80: 351, 85: 399, 90: 474, 95: 590, 98: 786, 100: 1215}"
-)
 #: What `python -m simdistserve.simulate` prints for one node of 4 A100 (its README): the rates per GPU tried
 #: are 5/2, 5/4, 15/8, 25/16, 55/32; 25/16 held and 55/32 did not.
 PUBLISHED, PUBLISHED_FAILS = 1.5625, 1.71875
 RESOLUTION = PUBLISHED_FAILS - PUBLISHED
 
-OPT_13B = f"""\
-version: 1
-model: opt-13b
-accelerator: a100-80gb
-link: nvlink3
-latency: distserve-opt-13b-a100
-kv_dtype: fp16
-node: {{gpus: 4}}
-classes:
-  - name: sharegpt
-    rate: 10 req/s
-    prompt_tokens: {{quantiles: {PROMPTS}}}
-    output_tokens: {{quantiles: {OUTPUTS}}}
-    length_correlation: -0.108
-    slo: {{attainment: 90%, ttft: 200 ms, tpot: 100 ms}}
-first_token_from: prefill              # as the published simulator counts TTFT
-max_utilization: 99%                   # that search keeps no room
-prefill: {{parallel: {{tp: [1, 2, 4]}}, max_batch_tokens: 2048}}
-decode: {{parallel: {{tp: [1, 2, 4]}}, step_factor: 1.0}}
-"""
+SEARCH = Path(__file__).parents[2] / "scenarios" / "distserve-search.yaml"
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "measured" / "distserve_opt13b_a100.csv"
 
 
 def opt_13b(*overrides: str) -> Scenario:
-    return parse_scenario(OPT_13B, "OPT-13B", overrides)
+    return load_scenario(str(SEARCH), overrides=overrides)
 
 
 def test_the_published_search() -> None:
@@ -92,10 +63,9 @@ def test_the_published_search_with_the_requests_themselves(tmp_path: Path) -> No
         rows = [r for r in csv.DictReader(file) if r["run"] == "distserve-c21d11-600-6"]
     lines = [f"{r['arrival_s']},{r['prompt_len']},{r['output_len']}" for r in rows]
     (tmp_path / "sharegpt.csv").write_text("\n".join(["arrival_s,prompt_tokens,output_tokens", *lines]))
-    lengths = f"workload: {tmp_path / 'sharegpt.csv'}"
-    head, tail = OPT_13B.split("    prompt_tokens")
-    text = f"{head}    {lengths}\n    slo{tail.split('    slo')[1]}"
-    found = placement(parse_scenario(text, "OPT-13B", ()), affinity="low", verify=False)
+    slo = "{attainment: 90%, ttft: 200 ms, tpot: 100 ms}"
+    one = f"{{name: sharegpt, rate: 10 req/s, workload: {tmp_path / 'sharegpt.csv'}, slo: {slo}}}"
+    found = placement(opt_13b(f"classes=[{one}]"), affinity="low", verify=False)
     assert (found.prefill_option.label, found.decode_option.label) == ("TP2", "TP1")
     assert found.goodput_per_gpu == pytest.approx(PUBLISHED, abs=RESOLUTION)
 
@@ -140,9 +110,9 @@ def test_pipeline_of_a_fit() -> None:
 
 def test_goodput_of_prefill_is_the_inverse_of_md1() -> None:
     """Equal prompts, one at a time, one instance: the rate at which the M/D/1 p90 wait + D is the limit."""
-    text = OPT_13B.replace(f"{{quantiles: {PROMPTS}}}", "512").replace(f"{{quantiles: {OUTPUTS}}}", "64")
-    text = text.replace("    length_correlation: -0.108\n", "")
-    scenario = parse_scenario(text, "equal prompts", ("prefill.discipline=one_at_a_time",))
+    slo = "{attainment: 90%, ttft: 200 ms, tpot: 100 ms}"
+    one = f"{{name: equal, rate: 10 req/s, prompt_tokens: 512, output_tokens: 64, slo: {slo}}}"
+    scenario = opt_13b(f"classes=[{one}]", "prefill.discipline=one_at_a_time")
     problem = inside_node(assemble(scenario))
     option = next(o for o in placement_options(problem, "prefill", Room(4)) if o.label == "TP2")
     rate = Goodputs(problem).prefill_alone(option).rate
@@ -188,7 +158,7 @@ def test_a_stricter_limit_never_raises_goodput() -> None:
         placement(
             opt_13b(f"classes.sharegpt.slo.ttft={ttft} ms"), affinity="low", verify=False
         ).goodput_per_gpu
-        for ttft in (150, 200, 300)
+        for ttft in (150, 300)
     ]
     assert rates == sorted(rates)
 
@@ -213,13 +183,11 @@ def test_refusals(overrides: tuple[str, ...], affinity: str, error: type[Excepti
     assert "\n" not in str(raised.value)
 
 
-def test_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    path = tmp_path / "opt.yaml"
-    path.write_text(OPT_13B)
+def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     texts = []
     for _ in range(2):
         with pytest.raises(SystemExit) as left:
-            main(["placement", str(path), "--no-verify", "--json"])
+            main(["placement", str(SEARCH), "--no-verify", "--json"])
         assert not left.value.code
         texts.append(capsys.readouterr().out)
     assert texts[0] == texts[1]
@@ -228,12 +196,12 @@ def test_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert (document["prefill"]["tp"], document["decode"]["tp"]) == (2, 1)
     assert document["trust"] == "approximate"
     with pytest.raises(SystemExit) as left:
-        main(["placement", str(path), "--affinity", "middling"])
+        main(["placement", str(SEARCH), "--affinity", "middling"])
     assert left.value.code == 2
     assert "affinity 'middling' is not known" in capsys.readouterr().err
 
 
-def test_the_text_reads(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_text_reads() -> None:
     found = placement(opt_13b(), affinity="low", requests=5_000)
     lines = str(found).splitlines()
     assert "Prefill TP2 + decode TP1" in str(found)
