@@ -8,12 +8,15 @@ from pdplan.lazy import exports
 
 if TYPE_CHECKING:
     from pdplan.planner.answer import Plan
+    from pdplan.planner.break_even import BreakEvenReport, break_evens
     from pdplan.planner.designs_report import DesignReport
     from pdplan.planner.designs_search import designs
-    from pdplan.planner.doubt_report import Doubt, doubt
+    from pdplan.planner.doubt_answer import Doubt
+    from pdplan.planner.doubt_report import doubt
     from pdplan.planner.goodput_report import GoodputReport, goodput
     from pdplan.planner.infeasible import InfeasiblePlanError
     from pdplan.planner.predict_report import Prediction, predict
+    from pdplan.planner.sensitivity_report import Sensitivity, sensitivity
     from pdplan.planner.simulation import simulate
     from pdplan.planner.sizing import plan, size, verified
     from pdplan.planner.spares_report import Spares, spares
@@ -23,22 +26,26 @@ if TYPE_CHECKING:
     from pdplan.planner.verification import Verification, verify
 
 __all__ = [
+    "BreakEvenReport",
     "DesignReport",
     "Doubt",
     "GoodputReport",
     "InfeasiblePlanError",
     "Plan",
     "Prediction",
+    "Sensitivity",
     "Spares",
     "SplitReport",
     "SweepResult",
     "Validation",
     "Verification",
+    "break_evens",
     "designs",
     "doubt",
     "goodput",
     "plan",
     "predict",
+    "sensitivity",
     "simulate",
     "size",
     "spares",
@@ -52,22 +59,26 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
+        "BreakEvenReport": "pdplan.planner.break_even",
         "DesignReport": "pdplan.planner.designs_report",
-        "Doubt": "pdplan.planner.doubt_report",
+        "Doubt": "pdplan.planner.doubt_answer",
         "GoodputReport": "pdplan.planner.goodput_report",
         "InfeasiblePlanError": "pdplan.planner.infeasible",
         "Plan": "pdplan.planner.answer",
         "Prediction": "pdplan.planner.predict_report",
+        "Sensitivity": "pdplan.planner.sensitivity_report",
         "Spares": "pdplan.planner.spares_report",
         "SplitReport": "pdplan.planner.verdicts",
         "SweepResult": "pdplan.planner.sweep",
         "Validation": "pdplan.planner.validation",
         "Verification": "pdplan.planner.verification",
+        "break_evens": "pdplan.planner.break_even",
         "designs": "pdplan.planner.designs_search",
         "doubt": "pdplan.planner.doubt_report",
         "goodput": "pdplan.planner.goodput_report",
         "plan": "pdplan.planner.sizing",
         "predict": "pdplan.planner.predict_report",
+        "sensitivity": "pdplan.planner.sensitivity_report",
         "simulate": "pdplan.planner.simulation",
         "size": "pdplan.planner.sizing",
         "spares": "pdplan.planner.spares_report",
