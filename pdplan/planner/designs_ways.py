@@ -73,8 +73,8 @@ def cuts_of(traffic: ClassTraffic, space: SearchSpace) -> tuple[Cut, ...]:
         if short.all() or threshold in cuts:
             continue
         parts = (
-            _part(traffic, short, f"{traffic.name}[to {threshold:.0f} tok]"),
-            _part(traffic, ~short, f"{traffic.name}[from {threshold:.0f} tok]"),
+            _part(traffic, short, f"{traffic.name}[up to {threshold:.0f} tok]"),
+            _part(traffic, ~short, f"{traffic.name}[above {threshold:.0f} tok]"),
         )
         if all(several(p.demand) for p in parts):  # a part without a second token has no TPOT to hold
             cuts[threshold] = Cut(traffic.name, threshold, *parts)
