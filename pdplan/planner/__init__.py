@@ -8,13 +8,18 @@ from pdplan.lazy import exports
 
 if TYPE_CHECKING:
     from pdplan.planner.answer import Plan
-    from pdplan.planner.break_even import BreakEvenReport, break_evens
+    from pdplan.planner.break_even import break_evens
+    from pdplan.planner.break_even_answer import BreakEvenReport
     from pdplan.planner.designs_report import DesignReport
     from pdplan.planner.designs_search import designs
     from pdplan.planner.doubt_answer import Doubt
     from pdplan.planner.doubt_report import doubt
     from pdplan.planner.goodput_report import GoodputReport, goodput
     from pdplan.planner.infeasible import InfeasiblePlanError
+    from pdplan.planner.pareto_frames import pareto
+    from pdplan.planner.pareto_report import Pareto
+    from pdplan.planner.placement_algorithms import placement
+    from pdplan.planner.placement_report import Placement
     from pdplan.planner.predict_report import Prediction, predict
     from pdplan.planner.sensitivity_report import Sensitivity, sensitivity
     from pdplan.planner.simulation import simulate
@@ -31,6 +36,8 @@ __all__ = [
     "Doubt",
     "GoodputReport",
     "InfeasiblePlanError",
+    "Pareto",
+    "Placement",
     "Plan",
     "Prediction",
     "Sensitivity",
@@ -43,6 +50,8 @@ __all__ = [
     "designs",
     "doubt",
     "goodput",
+    "pareto",
+    "placement",
     "plan",
     "predict",
     "sensitivity",
@@ -59,11 +68,13 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
-        "BreakEvenReport": "pdplan.planner.break_even",
+        "BreakEvenReport": "pdplan.planner.break_even_answer",
         "DesignReport": "pdplan.planner.designs_report",
         "Doubt": "pdplan.planner.doubt_answer",
         "GoodputReport": "pdplan.planner.goodput_report",
         "InfeasiblePlanError": "pdplan.planner.infeasible",
+        "Pareto": "pdplan.planner.pareto_report",
+        "Placement": "pdplan.planner.placement_report",
         "Plan": "pdplan.planner.answer",
         "Prediction": "pdplan.planner.predict_report",
         "Sensitivity": "pdplan.planner.sensitivity_report",
@@ -76,6 +87,8 @@ __getattr__, __dir__ = exports(
         "designs": "pdplan.planner.designs_search",
         "doubt": "pdplan.planner.doubt_report",
         "goodput": "pdplan.planner.goodput_report",
+        "pareto": "pdplan.planner.pareto_frames",
+        "placement": "pdplan.planner.placement_algorithms",
         "plan": "pdplan.planner.sizing",
         "predict": "pdplan.planner.predict_report",
         "sensitivity": "pdplan.planner.sensitivity_report",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pdplan.planner.note import table
 
 if TYPE_CHECKING:
-    from pdplan.planner.doubt_report import Doubt, Driver, Probability
+    from pdplan.planner.doubt_answer import Doubt, Driver, Probability
 
 WORDS: Final = {
     "rate": "request rate",
