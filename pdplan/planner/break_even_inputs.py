@@ -13,7 +13,7 @@ import numpy as np
 
 from pdplan import units
 from pdplan.planner.need import scaled
-from pdplan.planner.problem import Problem
+from pdplan.planner.problem import Array, Problem
 from pdplan.planner.traffic import ClassTraffic
 from pdplan.serving.demand import ClassDemand
 from pdplan.spec.slo import Limits, Slo
@@ -113,11 +113,19 @@ def at_prompt(problem: Problem, mean_tokens: float) -> Problem:
     )
 
 
+def scaled_outputs(demand: ClassDemand, factor: float) -> Array:
+    """Output tokens at each atom times a factor, at least the smaller of 2 and what there was [tok]."""
+    return np.maximum(factor * demand.output_tokens, np.minimum(demand.output_tokens, 2.0))
+
+
 def at_output(problem: Problem, mean_tokens: float) -> Problem:
-    """Return the problem with every output longer or shorter by one factor, at least one token each."""
+    """Return the problem with every output longer or shorter by one factor.
+
+    A request of two tokens or more keeps two: otherwise its TPOT would be undefined.
+    """
     demand = _demand(problem)
     factor = mean_tokens / demand.mean_output_tokens
-    return with_demand(problem, replace(demand, output_tokens=np.maximum(factor * demand.output_tokens, 1.0)))
+    return with_demand(problem, replace(demand, output_tokens=scaled_outputs(demand, factor)))
 
 
 def hit_ratio(problem: Problem) -> float:

@@ -10,7 +10,7 @@ from pdplan import units
 from pdplan.planner.break_even_inputs import INPUTS
 
 if TYPE_CHECKING:
-    from pdplan.planner.break_even import BreakEven, BreakEvenReport, ClassBreakEvens
+    from pdplan.planner.break_even_answer import BreakEven, BreakEvenReport, ClassBreakEvens
     from pdplan.planner.verdict import ClassVerdict
 
 _SHOW: Final = {i.name: i.show for i in INPUTS}

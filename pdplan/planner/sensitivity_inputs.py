@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from pdplan.latency.model import LatencyModel
-from pdplan.planner.break_even_inputs import at_link
+from pdplan.planner.break_even_inputs import at_link, scaled_outputs
 from pdplan.planner.need import scaled
 from pdplan.planner.problem import Problem
 from pdplan.planner.stations import request_overhead_s
@@ -117,7 +117,7 @@ def _longer_prompt(demand: ClassDemand, factor: float) -> ClassDemand:
 
 
 def _longer_output(demand: ClassDemand, factor: float) -> ClassDemand:
-    return replace(demand, output_tokens=np.maximum(factor * demand.output_tokens, 1.0))
+    return replace(demand, output_tokens=scaled_outputs(demand, factor))
 
 
 def _at_targets(problem: Problem, metric: str, factor: float) -> Problem:

@@ -20,7 +20,7 @@ from pdplan.serving.economics import disagg_wins
 from pdplan.spec.scenario import Scenario
 
 if TYPE_CHECKING:
-    from pdplan.planner.break_even import ClassBreakEvens
+    from pdplan.planner.break_even_answer import ClassBreakEvens
 
 
 @dataclass(frozen=True, eq=False)

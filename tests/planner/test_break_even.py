@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 import pdplan
 from pdplan.cli.app import app
 from pdplan.errors import InputError
-from pdplan.planner.break_even import NAMES, BreakEven, ClassBreakEvens, break_evens, of_class
+from pdplan.planner.break_even import NAMES, break_evens, of_class
+from pdplan.planner.break_even_answer import BreakEven, ClassBreakEvens
 from pdplan.planner.break_even_inputs import INPUTS, at_kv_dtype
 from pdplan.planner.break_even_search import Line, outward
 from pdplan.planner.break_even_state import Stations, state_of
@@ -41,14 +42,12 @@ classes:
 prefill: {parallel: {tp: 1}}
 decode: {parallel: {tp: 1}}
 """
-#: How each input is written in a scenario of one class.
+#: How some inputs are written in a scenario of one class.
 SET = {
     "rate": "classes.chat.rate={:.10g} req/s",
     "prompt_tokens": "classes.chat.prompt_tokens={:.10g}",
-    "output_tokens": "classes.chat.output_tokens={:.10g}",
     "overlap": "overlap={:.10g}",
     "prefix_hit": "classes.chat.prefix_hit={:.10g}",
-    "ttft_target": "classes.chat.slo.ttft.p95={:.10g} s",
     "tpot_target": "classes.chat.slo.tpot.mean={:.10g} s",
 }
 
@@ -178,6 +177,11 @@ def test_a_class_without_a_target_has_no_break_even_of_it() -> None:
     text = FAST.replace("tpot: {mean: 14 ms}", "e2e: {mean: 20 s}")
     found = of_class(assemble(parse_scenario(text, "fast")), ["tpot_target"])
     assert found.rows == ()
+
+
+def test_short_outputs_keep_their_tpot() -> None:
+    found = of_class(assemble(fast("classes.chat.output_tokens=3")), ["output_tokens"])
+    assert {r.direction for r in found} == {"down", "up"}
 
 
 def test_unknown_inputs_and_classes_are_refused() -> None:
