@@ -18,7 +18,7 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from pdplan.planner.placement import placement, segments_fit
+from pdplan.planner.placement_algorithms import placement, segments_fit
 from pdplan.planner.placement_engine import Judge
 from pdplan.planner.placement_goodput import Goodputs
 from pdplan.planner.placement_options import Room, inside_node, placement_options
@@ -136,10 +136,10 @@ simulator has no such limit but takes at most 50,000 tokens of context into a st
 """
 
 PIPELINES = """
-Prefill pipelines: the law takes the wait of one stage, exact for equal prompts (DistServe, equation 2). Prompts
-of different lengths also wait between stages, which the formula leaves out: it is optimistic by half with PP 2
-here, and by more with longer pipelines and higher percentiles. That is why `placement` lets the engine settle
-every candidate that the formulas put near the top (within 15%).
+Prefill pipelines: the law takes the wait of one stage, exact for equal prompts (DistServe, equation 2).
+Prompts of different lengths also wait between stages, which the formula leaves out: it is optimistic by half
+with PP 2 here, and by more with longer pipelines and higher percentiles. That is why `placement` lets the
+engine settle every candidate that the formulas put near the top (within 15%).
 
 ## Decode: PP scales throughput, TP shortens the step
 
@@ -147,8 +147,8 @@ Goodput of one decode instance by TPOT and KV memory; the step is one of 32 sequ
 """
 
 MOVES = """
-A pipeline also has more KV than its stages alone (weights are stored once), so that throughput may grow by more
-than PP. Each doubling of TP shortens the step by less than the one before.
+A pipeline also has more KV than its stages alone (weights are stored once), so that throughput may grow by
+more than PP. Each doubling of TP shortens the step by less than the one before.
 
 ## What moves the answer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from pdplan.cli.output import load, print_json
-from pdplan.planner.pareto import pareto
+from pdplan.planner.pareto_frames import pareto
 
 
 def run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pdplan.cli.output import load, print_json
 from pdplan.cli.plan import announce
-from pdplan.planner.placement import REQUESTS, placement
+from pdplan.planner.placement_algorithms import REQUESTS, placement
 
 
 def run(

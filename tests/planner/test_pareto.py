@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pdplan.cli import main
 from pdplan.errors import InfeasibleError, InputError
 from pdplan.planner.evaluate import Disaggregated
-from pdplan.planner.pareto import SHARES, pareto
 from pdplan.planner.pareto_fleets import MixedFleet, SplitFleet, mixed_fleets, split_fleets
+from pdplan.planner.pareto_frames import SHARES, pareto
 from pdplan.planner.pareto_frontier import frontier
 from pdplan.planner.pareto_report import Pareto
 from pdplan.planner.problem import assemble
