@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from pdplan.planner.pareto_report import Pareto
     from pdplan.planner.placement_algorithms import placement
     from pdplan.planner.placement_report import Placement
-    from pdplan.planner.pareto_frames import pareto
-    from pdplan.planner.pareto_report import Pareto
-    from pdplan.planner.placement_algorithms import placement
-    from pdplan.planner.placement_report import Placement
     from pdplan.planner.predict_report import Prediction, predict
     from pdplan.planner.sensitivity_report import Sensitivity, sensitivity
     from pdplan.planner.simulation import simulate
