@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pdplan import units
 from pdplan.errors import InfeasibleError, UnstableError
 from pdplan.planner.colocated import ColocatedFleet
@@ -46,12 +48,10 @@ def _less(
     name = "" if role == "colocated" else f"{role} "
     if count > 1:
         return option, count - 1, f"one {name or 'instance '}fewer"
-    try:
-        options = problem.options(role)
-    except InfeasibleError:  # none on the scenario's own accelerator
-        return None
-    name_of = option.accelerator.name
-    smaller = [o for o in options if o.accelerator.name == name_of and o.gpus < option.gpus]
+    pool = "decode" if role == "decode" else "prefill"
+    own = getattr(problem.scenario, pool).model_copy(update={"accelerator": option.accelerator.name})
+    there = replace(problem, scenario=problem.scenario.model_copy(update={pool: own}))
+    smaller = [o for o in there.options(role) if o.gpus < option.gpus]
     if not smaller:
         return None
     nearest = max(smaller, key=lambda o: (o.gpus, o.tp))

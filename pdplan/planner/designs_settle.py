@@ -64,15 +64,15 @@ class Engine:
 
 
 def settled_colocated(group: ColocatedGroup, engine: Engine) -> list[Branch]:
-    """Branches of fleets that surely meet every objective, or that hold in simulation."""
+    """Branches of fleets that hold in simulation, or surely by formulas without being contradicted."""
 
     def branch(count: Count, enough: Count) -> Count:
         def meets(n: int) -> bool:
-            if enough.meets(n):
-                return True
             if not count.meets(n):
                 return False
             seen = engine.says(count.fleet(n).fleet)
+            if enough.meets(n):
+                return seen is None or seen.holds != "fails"
             return seen is not None and seen.holds == "holds"
 
         return replace(count, meets=meets, start=MAX_INSTANCES)  # never asks for a fleet far away
