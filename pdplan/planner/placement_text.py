@@ -54,6 +54,11 @@ def _bought(found: Placement) -> str:
 
 def _served(found: Placement) -> str:
     if found.missed is None or found.prefill.seen is None:
+        if found.prefill_option.pp > 1:
+            return (
+                "Not simulated, and formulas are optimistic for prefill pipelines of unequal prompts: they "
+                "may carry half of this. Let the engine settle it (leave --no-verify out)."
+            )
         return "Not simulated: formulas alone."
     seen = found.prefill.seen
     about = f"{seen.requests:,} requests at each rate, seed {seen.seed}"

@@ -211,5 +211,7 @@ def test_the_text_reads() -> None:
     assert max(map(len, lines)) <= 80
     assert "Simulated at the rate asked" in str(found)
     high = str(placement(builtin_scenario(), affinity="high", verify=False))
-    assert "Not simulated: formulas alone." in high
+    assert "optimistic for prefill pipelines" in high
+    flat = placement(builtin_scenario(("prefill.parallel.pp=[1]",)), affinity="high", verify=False)
+    assert "Not simulated: formulas alone." in str(flat)
     assert max(map(len, high.splitlines())) <= 80
