@@ -237,12 +237,12 @@ def held(needed: Sequence[int], least: int, *, repeats: bool) -> list[int]:
 
 
 def starts(counts: Sequence[int], *, repeats: bool) -> list[int]:
-    """Instances that become ready at the start of each step; a trace's first fleet starts too.
+    """Instances that become ready at the start of each step; those of a trace's first step are there already.
 
     Examples
     --------
     >>> starts([1, 3, 2], repeats=True), starts([1, 3, 2], repeats=False)
-    ([0, 2, 0], [1, 2, 0])
+    ([0, 2, 0], [0, 2, 0])
     """
-    before = [counts[-1] if repeats else 0, *counts[:-1]]
+    before = [counts[-1] if repeats else counts[0], *counts[:-1]]
     return [max(0, now - was) for now, was in zip(counts, before, strict=True)]

@@ -45,7 +45,7 @@ model: llama-3.1-8b
 accelerator: h100-sxm-80gb
 link: ib-ndr-400g
 latency: {max_prefill: 10000 tok/s, decode_table: {10: 10 ms, 100: 19 ms}}
-prefill: {parallel: {tp: 1}}
+prefill: {parallel: {tp: 1}, discipline: one_at_a_time}
 decode: {parallel: {tp: 1}, step_factor: 0.9, max_batch: 100}
 colocated: {parallel: {tp: 1}}
 classes:
@@ -261,7 +261,10 @@ def test_as_planned_is_judged_as_the_plan_judges() -> None:
 
 CASES = [
     ("uncertainty={rate: +-30%}",),
-    ("uncertainty={rate: +-20%, prefill_time: {lognormal: {sd: 0.2}}, link: {low: -90%, high: +10%}}",),
+    (
+        "uncertainty={rate: +-20%, prefill_time: {lognormal: {sd: 0.2}}, link: {low: -90%, high: +10%}}",
+        "prefill.discipline=batched",
+    ),
     ("uncertainty={decode_time: +-10%, step_factor: {low: -8%, high: 0%}, prompt_tokens: +-40%}",),
     ("uncertainty={rate: +-20%, output_tokens: {lognormal: {sd: 0.3}}}",),
     ("uncertainty={rate: +-40%, prefill_time: +-30%}", "first_token_from=prefill"),
