@@ -25,11 +25,11 @@ from pdplan.planner.result import Cost
 from pdplan.planner.search import Search
 from pdplan.planner.sizing import stated_fleet
 from pdplan.planner.sweep_axes import Axis
+from pdplan.planner.sweep_means_row import means_row
 from pdplan.planner.sweep_points import Base, Point
-from pdplan.planner.sweep_row import Row, failed_row, number
+from pdplan.planner.sweep_row import Row, failed_row
 from pdplan.planner.sweep_smooth import Answer, Array, at_rates
 from pdplan.spec.scenario import FixedPool, Scenario
-from pdplan.spec.slo import Target
 
 _COUNTS: Final = ("fleet.prefill.count", "fleet.decode.count")
 _MOST: Final = 100_000
@@ -169,7 +169,10 @@ class _Means:
             cost = self._cost(line)
             for index in indices:
                 rate = inner[index].rates[along]
-                rows[index] = self._row(line, cost, answers[rate], rate)
+                counts = line.prefill, line.decode
+                rows[index] = means_row(
+                    counts, cost, answers[rate], self.problem.traffic, self.scenario.max_utilization
+                )
         return rows
 
     def _along(self, line: _Inner, along: int) -> Callable[[float], Array]:
@@ -225,45 +228,3 @@ class _Means:
         return cost_of(
             self.problem, [(fleet.prefill.option, line.prefill), (fleet.decode.option, line.decode)]
         )
-
-    def _row(self, line: _Inner, cost: Cost, answer: Array | PdplanError, rate: float) -> Row:
-        if isinstance(answer, PdplanError):
-            return failed_row(answer)
-        prefill, decode, link, kv = answer[:4].tolist()
-        row: Row = {
-            "prefill_count": line.prefill,
-            "prefill_load": number(prefill),
-            "decode_count": line.decode,
-            "decode_load": number(decode),
-            "gpus": cost.gpus_bought,
-            "usd_per_hour": number(cost.usd_per_hour),
-            "link_load": number(link),
-        }
-        limit = self.scenario.max_utilization
-        missed = [
-            f"{name} load {load:.0%} of {top:.0%}"
-            for name, load, top in (
-                ("prefill", prefill, limit),
-                ("decode", decode, limit),
-                ("link", link, limit),
-                ("decode KV memory (p99)", kv, 1.0),
-            )
-            if load > top
-        ]
-        open_ = False
-        for traffic, (ttft, tpot) in zip(
-            self.problem.traffic, answer[4:].reshape(-1, 2).tolist(), strict=True
-        ):
-            paced = several(traffic.demand)
-            row[f"{traffic.name}.ttft_mean_s"] = number(ttft)
-            row[f"{traffic.name}.tpot_mean_s"] = number(tpot) if paced else None
-            known = {("ttft", "mean"): ttft} | ({("tpot", "mean"): tpot} if paced else {})
-            for target in traffic.slo.objectives:
-                value = known.get((target.metric, target.stat)) if isinstance(target, Target) else None
-                open_ = open_ or value is None
-                if value is not None and value > target.limit_s:  # type: ignore[union-attr]
-                    missed.append(f"{traffic.name}: {target}")
-        status = "missed" if missed else "undetermined" if open_ else "met"
-        why = "only means were looked at" if status == "undetermined" else ""
-        head = {"status": status, "feasible": status == "met", "reason": ", ".join(missed) or why}
-        return head | row
