@@ -61,7 +61,7 @@ def _answer(report: Spares, width: int) -> list[str]:
 
 
 def _pools(report: Spares) -> list[str]:
-    head = ("pool", "each fails every", "losses/year", "N + k", "alone", "all up", "bare")
+    head = ("pool", "each fails every", "losses/year", "N + k", "alone", "all up", "no spares")
     return table([head, *(_pool(x) for x in (report.prefill, report.decode))], right=(1, 2, 3, 4, 5, 6))
 
 
