@@ -120,7 +120,7 @@ def split(
     ] = False,
     break_evens: Annotated[
         bool,
-        typer.Option("--break-evens", help="Say where each verdict flips, by formulas (seconds a class)."),
+        typer.Option("--break-evens", help="Say where each verdict flips, by formulas (some 20 s a class)."),
     ] = False,
     no_verify: NoVerifyOption = False,
     requests: RequestsOption = None,

@@ -29,6 +29,10 @@ def run(
         announce(None)
     report = split(scenario, verify=verify, requests=requests, seed=seed)
     if break_evens:
+        from pdplan.cli.break_even import announce_search
+        from pdplan.planner.break_even import NAMES
+
+        announce_search(len(scenario.classes), len(NAMES))
         report = report.with_break_evens()
     if as_json:
         print_json(report.document())

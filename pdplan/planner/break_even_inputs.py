@@ -68,10 +68,12 @@ class Input:
         """Return a value as people read it, to four digits."""
         if self.unit == "tok":
             return f"{value:.4g} tok" if value < 10_000 else f"{value:,.0f} tok"
+        if self.unit == "req/s":
+            return f"{value:.4g} req/s"
         return units.show(value, _DIMENSION[self.unit], digits=4)
 
 
-_DIMENSION: Final = {"req/s": "rate", "B/s": "bytes_per_s", "s": "time", "share": "fraction"}
+_DIMENSION: Final = {"B/s": "bytes_per_s", "s": "time", "share": "fraction"}
 
 
 def _demand(problem: Problem) -> ClassDemand:

@@ -51,7 +51,7 @@ def margin_lines(verdict: ClassVerdict, width: int) -> list[str]:
     if money is not None:
         low, high = money
         span = _usd(low) if abs(high - low) < 0.005 else f"between {_usd(low)} and {_usd(high)}"
-        parts.append(f"{span} against the colocated fleet")
+        parts.append(f"{span} {'as' if max(abs(low), abs(high)) < 0.005 else 'than'} the colocated fleet")
     if verdict.margin_s:
         times = (
             f"{m.upper()} {units.show(abs(s), 'time')} {'less' if s >= 0 else 'more'}"

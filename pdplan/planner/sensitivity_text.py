@@ -102,7 +102,7 @@ def _step(found: Sensitivity, step: CostStep, side: str) -> str:
 
 
 def _rate(found: Sensitivity, factor: float) -> str:
-    return units.show(found.rate * factor, "rate", digits=4)
+    return f"{found.rate * factor:.4g} req/s"
 
 
 def _time(seconds: float) -> str:

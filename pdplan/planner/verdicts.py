@@ -36,7 +36,7 @@ class SplitReport:
         return all(self.verdicts)
 
     def with_break_evens(self) -> SplitReport:
-        """Return the report with every class's break-evens, by formulas alone (seconds a class)."""
+        """Return the report with every class's break-evens, by formulas alone (some 20 s a class)."""
         from pdplan.planner.break_even import break_evens
 
         return replace(self, break_evens=break_evens(self.scenario).classes)
