@@ -33,6 +33,12 @@ _TAIL = 1e-8
 _LARGEST = 1 << 16
 #: Most lattice steps in a budget.
 _FINEST = 64
+#: Lattice steps in a mean prompt where the budget holds more prompts than that, and most points then.
+_IN_A_PROMPT = 2
+_MOST_POINTS = 4096
+#: Change of the law in one iteration at which it has settled, and most iterations.
+_SETTLED = 1e-10
+_MOST_ITERATIONS = 3000
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,17 +204,19 @@ def solve_step_chain(
     """
     require_positive("arrival_rate", arrival_rate, "1/s")
     require_positive("budget_tokens", budget_tokens, "tok")
+    mean = float(weight @ tokens)
     full_s = float(duration_s(np.array([budget_tokens]))[0])
+    require_stable(arrival_rate * mean * full_s / budget_tokens, what="the engine's prompt budget")
+    # where a few prompt tokens already cost most of an iteration, no prompt may round to none
+    while units < _FINEST and mean * units < budget_tokens:
+        units *= 2
+    if mean * units < budget_tokens:
+        return _of_short_prompts(arrival_rate, tokens, weight, budget_tokens, duration_s, idle)
     token_s = full_s / budget_tokens
-    require_stable(arrival_rate * float(weight @ tokens) * token_s, what="the engine's prompt budget")
     decay = lundberg_exponent(arrival_rate, Atoms(np.maximum(tokens, 1e-9) * token_s, weight))
     if decay is None:
         raise InfeasibleError("the prompt queue is too close to its limit for its law to be computed")
     reach = (math.log(1.0 / _TAIL) / (decay * token_s) + float(tokens.max())) / budget_tokens
-    # where a few prompt tokens already cost most of an iteration, no prompt may round to none
-    mean = float(weight @ tokens)
-    while units < _FINEST and mean * units < budget_tokens:
-        units *= 2
     while units > 4 and reach * units > 8192:
         units //= 2
     size = 1 << max(math.ceil(math.log2(reach * units + 2 * units + 2)), 6)
@@ -219,6 +227,55 @@ def solve_step_chain(
     duration = np.asarray(duration_s(np.arange(units + 1.0) * unit), dtype=float)
     pmf = _stationary(arrival_rate, prompt, duration, idle)
     return StepChain(arrival_rate, unit, duration, idle, pmf, prompt)
+
+
+def _of_short_prompts(
+    arrival_rate: float,
+    tokens: Array,
+    weight: Array,
+    budget_tokens: float,
+    duration_s: Callable[[Array], Array],
+    idle: float,
+) -> StepChain:
+    """Solve the chain for a budget of very many prompts, iteration by iteration until the law has settled.
+
+    The zeros of a budget of hundreds of lattice steps do not tell small probabilities. The budget ends where
+    the lattice does: `_MOST_POINTS` steps of half a mean prompt; what would pass it is carried over.
+    """
+    mean = float(weight @ tokens)
+    unit = max(mean / _IN_A_PROMPT, 2.0 * budget_tokens / _MOST_POINTS)
+    size = 256
+    while True:
+        units = min(int(budget_tokens / unit), size // 2)
+        duration = np.asarray(duration_s(np.arange(units + 1.0) * unit), dtype=float)
+        prompt = _split(tokens / unit, weight, size)
+        pmf = _settle(arrival_rate, prompt, duration, idle)
+        if size >= _MOST_POINTS or float(pmf[units:].sum()) < _TAIL or units * unit >= budget_tokens - unit:
+            return StepChain(arrival_rate, unit, duration, idle, pmf, prompt)
+        size *= 2
+
+
+def _settle(arrival_rate: float, prompt: Array, duration: Array, idle: float) -> Array:
+    """Law of Q by iteration from an empty engine; what passes the lattice sits at its end."""
+    m, size = duration.size - 1, prompt.size
+    phi = np.fft.rfft(prompt, 2 * size)
+    x = arrival_rate * (phi - 1.0)
+    rows = np.stack([_arrivals(x, phi, float(d), idle if i == 0 else 0.0) for i, d in enumerate(duration)])
+    came = np.maximum(np.fft.irfft(rows, 2 * size, axis=1)[:, :size], 0.0)
+    came[:, -1] += np.maximum(1.0 - came.sum(axis=1), 0.0)
+    pmf = np.eye(1, size)[0]
+    for _ in range(_MOST_ITERATIONS):
+        new = pmf[: m + 1] @ came
+        left = np.zeros(size)
+        left[1 : size - m] = pmf[m + 1 :]
+        if left.any():
+            spread = np.fft.irfft(np.fft.rfft(left, 2 * size) * rows[m], 2 * size)
+            new += np.maximum(spread[:size], 0.0)
+        new /= new.sum()
+        if float(np.abs(new - pmf).sum()) < _SETTLED:
+            return np.asarray(new)
+        pmf = new
+    raise InfeasibleError("the prompt queue is too close to its limit for its law to be computed")
 
 
 def _stationary(arrival_rate: float, prompt: Array, duration: Array, idle: float) -> Array:
