@@ -15,8 +15,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from pdplan.planner.sweep import sweep
 from pdplan.planner.sweep_axes import axes_of
+from pdplan.planner.sweep_grid import sweep
 from pdplan.planner.sweep_points import Base, grid
 from pdplan.planner.sweep_row import fleet_row
 from pdplan.planner.sweep_run import run_points

@@ -327,9 +327,7 @@ def pareto(
     """Show what no other fleet beats: throughput against speed, or cost against TTFT, split and colocated."""
     import pdplan.cli.pareto as face
 
-    face.run(
-        scenario, as_json=json, overrides=tuple(set_ or ()), gpus=gpus, frame=frontier, output=output
-    )
+    face.run(scenario, as_json=json, overrides=tuple(set_ or ()), gpus=gpus, frame=frontier, output=output)
 
 
 @app.command()

@@ -6,7 +6,7 @@ import math
 
 from pdplan import units
 from pdplan.cli.model_id import hugging_face_id
-from pdplan.errors import InfeasibleError
+from pdplan.errors import InfeasibleError, UnsupportedError
 from pdplan.interop.deploy.record import Deployment, PoolSpec, Role, Served, Wire
 from pdplan.latency.memory import prefill_activation_bytes
 from pdplan.latency.parameters import weight_bytes
@@ -101,8 +101,12 @@ def _problem(plan: Plan) -> Problem:
 
 
 def _option(plan: Plan, role: Role, pool: PoolPlan) -> InstanceOption:
-    options = _problem(plan).options(role)
-    return next(o for o in options if (o.tp, o.pp) == (pool.tp, pool.pp))
+    if pool.dp_attention > 1 or pool.ep > 1:
+        raise UnsupportedError(
+            f"the {role} pool is {pool.parallelism}: deployments with attention data parallelism or expert "
+            "parallelism are not written yet; plan with parallel.tp and parallel.pp alone to export"
+        )
+    return next(o for o in _problem(plan).options(role) if o.degrees == pool.degrees)
 
 
 def _pool(plan: Plan, role: Role, pool: PoolPlan, *, count: int | None = None) -> PoolSpec:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pdplan.cli.output import load, print_json
 from pdplan.cli.progress import progress
-from pdplan.planner.sweep import sweep
+from pdplan.planner.sweep_grid import sweep
 from pdplan.planner.sweep_log import log_path
 
 

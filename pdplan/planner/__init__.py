@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pdplan.planner.simulation import simulate
     from pdplan.planner.sizing import plan, size, verified
     from pdplan.planner.spares_report import Spares, spares
-    from pdplan.planner.sweep import SweepResult, sweep
+    from pdplan.planner.sweep_grid import SweepResult, sweep
     from pdplan.planner.validation import Validation, validate
     from pdplan.planner.verdicts import SplitReport, split
     from pdplan.planner.verification import Verification, verify
@@ -80,7 +80,7 @@ __getattr__, __dir__ = exports(
         "Sensitivity": "pdplan.planner.sensitivity_report",
         "Spares": "pdplan.planner.spares_report",
         "SplitReport": "pdplan.planner.verdicts",
-        "SweepResult": "pdplan.planner.sweep",
+        "SweepResult": "pdplan.planner.sweep_grid",
         "Validation": "pdplan.planner.validation",
         "Verification": "pdplan.planner.verification",
         "break_evens": "pdplan.planner.break_even",
@@ -96,7 +96,7 @@ __getattr__, __dir__ = exports(
         "size": "pdplan.planner.sizing",
         "spares": "pdplan.planner.spares_report",
         "split": "pdplan.planner.verdicts",
-        "sweep": "pdplan.planner.sweep",
+        "sweep": "pdplan.planner.sweep_grid",
         "validate": "pdplan.planner.validation",
         "verified": "pdplan.planner.sizing",
         "verify": "pdplan.planner.verification",

@@ -131,7 +131,7 @@ class _Lent(Evaluator):
 
 
 def _kind(option: InstanceOption) -> tuple[Any, ...]:
-    return option.role, option.accelerator.name, option.tp, option.pp
+    return option.role, option.accelerator.name, option.degrees
 
 
 def state_of(problem: Problem, stations: Stations | None = None, likely: State | None = None) -> State:

@@ -315,9 +315,9 @@ def _cost(chosen: Disaggregated, fleet: Fleet) -> list[Derivation]:
             pool_gpus,
             {
                 "prefill_instances": float(p.count),
-                "prefill_gpus": float(p.tp * p.pp),
+                "prefill_gpus": float(p.degrees.gpus),
                 "decode_instances": float(d.count),
-                "decode_gpus": float(d.tp * d.pp),
+                "decode_gpus": float(d.degrees.gpus),
             },
             {
                 "prefill_instances": "n_P",

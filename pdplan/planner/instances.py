@@ -233,7 +233,7 @@ class _LatencySource:
         self.profile: LatencyProfile | None = None
         latency = scenario.latency
         if isinstance(latency, str) and latency != "roofline":
-            self.profile = _load_profile(scenario, latency)
+            self.profile = load_named_profile(scenario, latency)
 
     def degrees(self, parallel: Parallel, role: Role) -> list[Degrees]:
         """Return the degrees to try."""
@@ -324,14 +324,14 @@ def with_measured_step_factor(scenario: Scenario) -> tuple[Scenario, str]:
     name = scenario.latency
     if not isinstance(name, str) or name == "roofline" or "step_factor" in scenario.decode.model_fields_set:
         return scenario, ""
-    profile = _load_profile(scenario, name)
+    profile = load_named_profile(scenario, name)
     if profile.step_factor is None:
         return scenario, ""
     decode = scenario.decode.model_copy(update={"step_factor": profile.step_factor})
     return scenario.model_copy(update={"decode": decode}), profile.name
 
 
-def _load_profile(scenario: Scenario, name: str) -> LatencyProfile:
+def load_named_profile(scenario: Scenario, name: str) -> LatencyProfile:
     """Read a profile by catalog name, from a file beside the scenario, or from an installed database."""
     from pdplan.latency.profile import LatencyProfile, load_profile
 

@@ -94,6 +94,8 @@ def pool_plan(
         power_w=count * option.gpus * option.accelerator.power_w,
         latency_source=option.latency.source,
         warnings=warnings,
+        dp_attention=option.dp_attention,
+        ep=option.ep,
     )
 
 

@@ -56,7 +56,7 @@ def plan_note(plan: Plan, *, width: int) -> str:
         blocks.append(_benchmark(plan.benchmark, width))
     if plan.stated is not None:
         blocks.append(_stated(plan.stated, width))
-    blocks.append(_colocated(plan.colocated, width))
+    blocks.append([*_colocated(plan.colocated, width), *_unmodelled(plan, width)])
     blocks.append(_verdicts(plan.verdicts, width))
     blocks.append(_defaults(plan, width))
     return "\n\n".join("\n".join(b) for b in blocks if b)
@@ -251,6 +251,17 @@ def _stated(fleet: Fleet, width: int) -> list[str]:
         if load > limit:
             lines += _wrap(f"{role} load {load:.0%} is above the limit of {limit:.0%}", width, indent="  ")
     return lines
+
+
+def _unmodelled(plan: Plan, width: int) -> list[str]:
+    """Say against what a verdict does not hold."""
+    parallel = plan.scenario.prefill.parallel
+    if max(parallel.dp_attention) == 1:
+        return []
+    return _wrap(
+        "Colocated fleets with attention ranks are not modelled: the verdict holds against those without.",
+        width,
+    )
 
 
 def _colocated(c: Colocated, width: int) -> list[str]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pdplan.errors import InfeasibleError, InputError
+from pdplan.errors import InfeasibleError, InputError, UnsupportedError
 from pdplan.latency.fitted import DecodeFit, Fitted
 from pdplan.latency.profile import LatencyProfile
-from pdplan.planner.instances import InstanceOption, Role, instance_options, link_share_bytes_per_s
-from pdplan.planner.instances import _load_profile as load_named_profile
+from pdplan.planner.instances import (
+    InstanceOption,
+    Role,
+    instance_options,
+    link_share_bytes_per_s,
+    load_named_profile,
+)
 from pdplan.planner.problem import Problem
 from pdplan.spec.link import Link
 from pdplan.spec.scenario import Parallel
@@ -103,6 +108,11 @@ def placement_options(problem: Problem, role: Role, room: Room) -> list[Instance
     """
     scenario = problem.scenario
     pool = scenario.decode if role == "decode" else scenario.prefill
+    if max(*pool.parallel.ep, *pool.parallel.dp_attention) > 1:
+        raise UnsupportedError(
+            f"{role}.parallel has ep or dp_attention: DistServe's placement knows TP and PP alone; "
+            "leave them out"
+        )
     tps = tuple(tp for tp in pool.parallel.tp if tp <= room.node_gpus)
     if not tps:
         raise InfeasibleError(

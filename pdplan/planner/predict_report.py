@@ -205,7 +205,7 @@ def _colocated(scenario: Scenario) -> ColocatedFleet:
     sized = size_colocated(problem)
     if sized.pool is None:
         raise InfeasibleError(f"no colocated fleet meets the objectives: {sized.why}")
-    option = next(o for o in problem.options("colocated") if (o.tp, o.pp) == (sized.pool.tp, sized.pool.pp))
+    option = next(o for o in problem.options("colocated") if o.degrees == sized.pool.degrees)
     return ColocatedFleet(problem, option, sized.pool.count)
 
 

@@ -6,7 +6,7 @@ instances join and leave; so the fewest GPUs that move make the least trouble.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from pdplan._version import __version__
@@ -102,8 +102,8 @@ def replan(old: Scenario, new: Scenario) -> Replan:
     search = Search(problem)
     now = stated_fleet(
         search,
-        FixedPool(count=p.count, tp=p.option.tp, pp=p.option.pp),
-        FixedPool(count=d.count, tp=d.option.tp, pp=d.option.pp),
+        FixedPool(count=p.count, **asdict(p.option.degrees)),
+        FixedPool(count=d.count, **asdict(d.option.degrees)),
     )
     reason, judged = _under_new(now)
     counts = (p.count, d.count)

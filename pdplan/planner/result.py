@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from pdplan.latency.expert_degrees import Degrees
 from pdplan.spec.slo import JointTarget, Target
 from pdplan.trust import Trust
 
@@ -173,16 +174,23 @@ class PoolPlan:
     power_w: float
     latency_source: str
     warnings: tuple[str, ...] = ()
+    dp_attention: int = 1
+    ep: int = 1
+
+    @property
+    def degrees(self) -> Degrees:
+        """Degrees of parallelism of one instance."""
+        return Degrees(self.tp, self.pp, self.dp_attention, self.ep)
 
     @property
     def gpus(self) -> int:
         """GPUs of the pool."""
-        return self.count * self.tp * self.pp
+        return self.count * self.degrees.gpus
 
     @property
     def parallelism(self) -> str:
-        """E.g. ``TP4`` or ``TP4 PP2``."""
-        return f"TP{self.tp}" if self.pp == 1 else f"TP{self.tp} PP{self.pp}"
+        """E.g. ``TP4``, ``TP4 PP2`` or ``DP32 EP32``."""
+        return str(self.degrees)
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -191,6 +199,8 @@ class PoolPlan:
             "count": self.count,
             "tp": self.tp,
             "pp": self.pp,
+            **({"dp_attention": self.dp_attention} if self.dp_attention > 1 else {}),
+            **({"ep": self.ep} if self.ep > 1 else {}),
             "gpus": self.gpus,
             "router": self.router,
             "discipline": self.discipline,

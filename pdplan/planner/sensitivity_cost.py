@@ -118,8 +118,8 @@ class Again:
 
 def same_kind(problem: Problem, option: InstanceOption) -> InstanceOption:
     """Return the instance kind of a problem that an equal one of another problem stands for."""
-    kind = (option.accelerator.name, option.tp, option.pp)
-    return next(o for o in problem.options(option.role) if (o.accelerator.name, o.tp, o.pp) == kind)
+    kind = (option.accelerator.name, option.degrees)
+    return next(o for o in problem.options(option.role) if (o.accelerator.name, o.degrees) == kind)
 
 
 def _label(found: Candidate | None) -> str:

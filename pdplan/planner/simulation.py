@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.problem import assemble
 from pdplan.planner.result import Fleet
@@ -52,8 +54,8 @@ def chosen_fleet(scenario: Scenario, fleet: Fleet | None = None) -> Disaggregate
         p, d = fleet.prefill, fleet.decode
         return stated_fleet(
             search,
-            FixedPool(count=p.count, tp=p.tp, pp=p.pp),
-            FixedPool(count=d.count, tp=d.tp, pp=d.pp),
+            FixedPool(count=p.count, **asdict(p.degrees)),
+            FixedPool(count=d.count, **asdict(d.degrees)),
         )
     if scenario.fleet is not None:
         return stated_fleet(search, scenario.fleet.prefill, scenario.fleet.decode)

@@ -136,9 +136,7 @@ def _answer(
         considered=len(problem.options("prefill")) * len(problem.options("decode")),
         defaults=defaults_used(problem),
         rejected=tuple(
-            f"{r.role} TP{r.tp}{f' PP{r.pp}' if r.pp > 1 else ''}: {r.why}"
-            for role in ("prefill", "decode")
-            for r in problem.rejected(role)
+            f"{r.role} {r.label}: {r.why}" for role in ("prefill", "decode") for r in problem.rejected(role)
         ),
         basis=Basis(search, best, chosen),
         derive=partial(_derivations, chosen, fleet),
@@ -176,10 +174,10 @@ def stated_fleet(search: Search, prefill: FixedPool, decode: FixedPool) -> Disag
     picked = []
     for role, pool in (("prefill", prefill), ("decode", decode)):
         options = search.problem.options(role)  # type: ignore[arg-type]
-        match = next((o for o in options if (o.tp, o.pp) == (pool.tp, pool.pp)), None)
+        match = next((o for o in options if o.degrees == pool.degrees), None)
         if match is None:
             raise InfeasibleError(
-                f"the stated {role} pool is TP{pool.tp} PP{pool.pp}, not among the parallelisms tried: "
+                f"the stated {role} pool is {pool.degrees}, not among the parallelisms tried: "
                 f"add it to {role}.parallel"
             )
         picked.append(match)

@@ -268,8 +268,11 @@ class LinkSide:
 
     @property
     def bytes_per_s(self) -> float:
-        """Bandwidth of one transfer: the narrower end [B/s]."""
-        return min(self.prefill.option.link_bytes_per_s, self.decode.option.link_bytes_per_s)
+        """Bandwidth of one transfer: the narrower end [B/s].
+
+        The KV of a request lies in one attention rank at either end, in whatever parts; it crosses once.
+        """
+        return min(self.prefill.option.rank_link_bytes_per_s, self.decode.option.rank_link_bytes_per_s)
 
     def transfer_s(self, demand: ClassDemand) -> Array:
         """Time on the wire at each atom [s]."""
@@ -319,10 +322,10 @@ class LinkSide:
         mix = self.problem.demand
         transfer, prefill = self.transfer_s(mix), self.prefill.prefill_s(mix)
         companions = 0.0 if self.prefill.idle else self.prefill.station.companions
-        within = 0.5 * companions * mix.mean(transfer)
+        within = 0.5 * companions / self.prefill.option.dp_attention * mix.mean(transfer)
         if self.prefill.count == 1 and companions == 0 and link_never_queues(transfer, prefill):
             return Constant(0.0)
-        ends = min(self.prefill.count, self.decode.count)
+        ends = min(side.count * side.option.dp_attention for side in (self.prefill, self.decode))
         queue = link_wait(mix.arrival_rate / ends, transfer, mix.weight)
         if queue.mean_wait_s < NEGLIGIBLE_WAIT * mix.mean(prefill):
             return Constant(within + queue.mean_wait_s, Trust.APPROXIMATE)

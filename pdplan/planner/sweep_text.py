@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pdplan import units
 
 if TYPE_CHECKING:
-    from pdplan.planner.sweep import SweepResult
+    from pdplan.planner.sweep_grid import SweepResult
     from pdplan.planner.sweep_row import Row
 
 #: A table for the terminal is no longer than this; the file has every row.

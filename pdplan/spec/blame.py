@@ -95,7 +95,7 @@ def _dotted(path: Path_, document: Mapping[str, Any]) -> str:
             words.append(str(name if name is not None else step))
         else:
             words.append(str(step))
-    return ".".join(words)
+    return ".".join(word if word.isprintable() else repr(word) for word in words)
 
 
 def _inside(path: Path_, document: Mapping[str, Any]) -> str:

@@ -21,7 +21,8 @@ from pydantic import (
 )
 
 from pdplan import units
-from pdplan.errors import UnitError, UnsupportedError
+from pdplan.errors import UnitError
+from pdplan.latency.expert_degrees import Degrees as Parallelism
 from pdplan.spec.availability import Availability
 from pdplan.spec.fields import (
     BytesOrZero,
@@ -215,17 +216,13 @@ class Parallel(SpecModel):
 
     tp: Degrees = Field(default=(1, 2, 4, 8), description="Tensor parallel degrees tried.")
     pp: Degrees = Field(default=(1,), description="Pipeline parallel degrees tried.")
-    ep: Degrees = Field(default=(1,), description="Expert parallel degrees (only 1 is modelled).")
-    dp_attention: Degrees = Field(
-        default=(1,), description="Attention data parallel degrees (only 1 is modelled)."
+    ep: Degrees = Field(
+        default=(1,),
+        description="GPUs that share out whole experts: 1 or tp x dp_attention (roofline).",
     )
-
-    @model_validator(mode="after")
-    def _modelled(self) -> Self:
-        for name in ("ep", "dp_attention"):
-            if getattr(self, name) != (1,):
-                raise UnsupportedError(f"{name} is not modelled yet: leave it out")
-        return self
+    dp_attention: Degrees = Field(
+        default=(1,), description="Ranks of tp GPUs that attend to requests of their own (roofline)."
+    )
 
 
 class Pool(SpecModel):
@@ -384,6 +381,13 @@ class FixedPool(SpecModel):
     count: PositiveInt = Field(le=100_000)
     tp: PositiveInt = 1
     pp: PositiveInt = 1
+    dp_attention: PositiveInt = 1
+    ep: PositiveInt = 1
+
+    @property
+    def degrees(self) -> Parallelism:
+        """Degrees of parallelism of one instance."""
+        return Parallelism(self.tp, self.pp, self.dp_attention, self.ep)
 
 
 class FixedFleet(SpecModel):

@@ -18,8 +18,8 @@ import pdplan
 from pdplan.errors import InputError
 from pdplan.planner import sweep_run
 from pdplan.planner.sizing import size
-from pdplan.planner.sweep import sweep
 from pdplan.planner.sweep_axes import axes_of, parse_axis
+from pdplan.planner.sweep_grid import sweep
 from pdplan.planner.sweep_log import log_path, open_log, read_log
 from pdplan.planner.sweep_points import Base, grid, latin
 from pdplan.planner.sweep_row import fleet_row

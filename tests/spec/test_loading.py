@@ -88,7 +88,7 @@ WRONG = {
         BASE.replace("p99: 2 s", "p99: 2 s").replace("ttft:", "ttft_ms:"),
         "its unit is in the key",
     ),
-    "not modelled": (BASE + "prefill: {parallel: {ep: [4]}}\n", "prefill.parallel: ep is not modelled yet"),
+    "no experts": (BASE + "prefill: {parallel: {ep: [0]}}\n", "a degree is a whole number from 1 to 1024"),
     "unknown router": (BASE + "prefill: {router: rr}\n", "prefill.router is 'rr': it must be"),
     "degree": (BASE + "prefill: {parallel: {tp: two}}\n", "prefill.parallel.tp is 'two'"),
     "no degrees": (BASE + "prefill: {parallel: {tp: []}}\n", "at least one degree"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -207,7 +207,7 @@ def _with_planned_fleet(scenario: Scenario) -> tuple[Scenario, str]:
             f"the scenario states no fleet to sweep, and has no plan ({error}): state fleet.prefill and "
             "fleet.decode in it"
         ) from None
-    pools = [FixedPool(count=p.count, tp=p.tp, pp=p.pp) for p in (fleet.prefill, fleet.decode)]
+    pools = [FixedPool(count=p.count, **asdict(p.degrees)) for p in (fleet.prefill, fleet.decode)]
     stated = scenario.model_copy(update={"fleet": FixedFleet(prefill=pools[0], decode=pools[1])})
     return stated, f"what the sweep does not set of the fleet is as planned: {fleet.label}"
 
