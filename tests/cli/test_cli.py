@@ -82,7 +82,13 @@ def test_scenario_from_standard_input() -> None:
     assert json.loads(done.stdout)["feasible"] is True
 
 
-@pytest.mark.parametrize("name", sorted(p.name for p in SCENARIOS.glob("*.yaml")))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(p.name, marks=pytest.mark.slow if p.name == "three-classes.yaml" else ())
+        for p in sorted(SCENARIOS.glob("*.yaml"))
+    ],
+)
 def test_every_scenario_plans_and_splits(capsys: pytest.CaptureFixture[str], name: str) -> None:
     path = str(SCENARIOS / name)
     code, out, _ = run(capsys, "plan", path, "--no-verify", "--json")

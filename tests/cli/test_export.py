@@ -203,6 +203,7 @@ def test_verdicts_choose_the_side(plan: Plan) -> None:
         colocated_deployment(replace(plan, colocated=none))
 
 
+@pytest.mark.slow
 def test_classes_that_share_a_fleet_are_judged_by_its_price(capsys: pytest.CaptureFixture[str]) -> None:
     scenario = str(Path(__file__).parents[2] / "scenarios" / "three-classes.yaml")
     code, out, _ = run(capsys, scenario, "--to", "dynamo")

@@ -123,6 +123,7 @@ def test_the_state_is_that_of_the_verdict() -> None:
         assert state_of(problem, likely="colocated") == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None, derandomize=True)
 @given(rate=st.floats(1, 60), prompt=st.floats(50, 6000), output=st.floats(2, 600), pace=st.floats(9, 40))
 def test_the_state_is_that_of_the_verdict_anywhere(

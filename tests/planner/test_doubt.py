@@ -350,6 +350,7 @@ def test_what_drives_the_failures_is_found() -> None:
     assert found.drivers[-1].name == "link"
 
 
+@pytest.mark.slow
 def test_more_confidence_never_costs_less_and_is_confirmed_on_fresh_samples() -> None:
     costs = []
     for confidence in (0.5, 0.95):

@@ -171,6 +171,7 @@ def test_the_engine_agrees_with_the_top_of_the_frontier(throughput: Pareto) -> N
     assert verify(top.fleet.at(0.95 * top.rate), requests=20_000).holds != "fails"
 
 
+@pytest.mark.slow
 def test_joint_objectives_and_several_classes() -> None:
     two = "{attainment: 90%, ttft: 1 s, tpot: 60 ms}"
     other = "{name: code, rate: 2 req/s, prompt_tokens: 2000, output_tokens: 40, slo: {ttft: {p95: 1 s}}}"

@@ -99,6 +99,7 @@ def test_a_slow_wire_is_never_better() -> None:
     assert slow.ledger.verdict.ttft_penalty > 10 * fast.ledger.verdict.ttft_penalty
 
 
+@pytest.mark.slow
 def test_each_class_is_judged_on_its_own_traffic() -> None:
     out = pdplan.split(Scenario.load(str(SCENARIOS / "three-classes.yaml")), verify=False)
     assert [v.name for v in out.verdicts] == ["chat", "rag", "code"]
