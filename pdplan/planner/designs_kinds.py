@@ -41,14 +41,6 @@ class Kinds:
         return [k.option for k in (*self.prefill, *self.decode, *self.colocated)]
 
 
-def longest_tokens(problem: Problem, role: Role) -> int:
-    """KV that the longest request takes in an instance: its prompt in prefill, all of it elsewhere [tok]."""
-    mix = problem.demand
-    if role == "prefill":
-        return math.ceil(float(mix.prompt_tokens.max()))
-    return math.ceil(float((mix.prompt_tokens + mix.output_tokens).max())) + 1
-
-
 def roomy(problem: Problem, kinds: tuple[Kind, ...]) -> list[Kind]:
     """Kinds whose KV memory holds the longest request of a problem; one that is not known counts as room."""
     block = problem.scenario.memory.block_tokens
@@ -56,7 +48,7 @@ def roomy(problem: Problem, kinds: tuple[Kind, ...]) -> list[Kind]:
         k
         for k in kinds
         if k.option.kv_capacity_tokens is None
-        or math.ceil(longest_tokens(problem, k.option.role) / block) <= k.option.kv_capacity_tokens // block
+        or math.ceil(problem.longest_tokens(k.option.role) / block) <= k.option.kv_capacity_tokens // block
     ]
 
 

@@ -11,7 +11,7 @@ from pdplan.errors import InfeasibleError
 from pdplan.planner.designs_answer import beyond_stock, design_of, out_of_reach
 from pdplan.planner.designs_ascending import Ascending
 from pdplan.planner.designs_colocated import ColocatedGroup
-from pdplan.planner.designs_kinds import Kinds, all_kinds, longest_tokens
+from pdplan.planner.designs_kinds import Kinds, all_kinds
 from pdplan.planner.designs_rank import Ranking
 from pdplan.planner.designs_report import DesignReport, SpaceSize
 from pdplan.planner.designs_settle import Engine, InOrder, open_colocated, settled_colocated
@@ -243,7 +243,7 @@ class DesignSearch:
             if ranked:
                 return beyond_stock(ranked[0], free.yardstick)
         if not any(self.group(g).branches() for g in self._groups):
-            longest = longest_tokens(self.problem, "decode") - 1
+            longest = self.problem.longest_tokens("decode") - 1
             return (
                 f"no instance holds the KV of the longest request, {longest} tokens: allow a larger TP or PP"
             )

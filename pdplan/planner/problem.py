@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pdplan.errors import InputError, ScenarioError
+from pdplan.errors import InfeasibleError, InputError, ScenarioError
 from pdplan.latency.parameters import kv_bytes
 from pdplan.planner.instances import (
     InstanceOption,
@@ -28,6 +29,9 @@ from pdplan.spec.model_spec import ModelSpec
 from pdplan.spec.scenario import Scenario
 
 Array = NDArray[np.float64]
+
+#: One request in so many may be longer than what instances must have room for.
+BEYOND = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +67,41 @@ class Problem:
             None is possible.
         """
         if role not in self._options:
-            self._options[role] = instance_options(self.scenario, role, self.model, self.link)
+            options, rejected = instance_options(self.scenario, role, self.model, self.link)
+            small = [o for o in options if not self._holds_longest(o)]
+            rejected = rejected + [self._too_small(o) for o in small]
+            if len(small) == len(options):
+                raise InfeasibleError(f"no {role} instance is possible: {rejected[-1].why}")
+            self._options[role] = [o for o in options if o not in small], rejected
         return self._options[role][0]
+
+    def longest_tokens(self, role: Role) -> int:
+        """KV of the longest request in an instance: its prompt in prefill, all of it elsewhere [tok].
+
+        One in `BEYOND` may be longer: the far end of a law without an end is not a request to plan for.
+        """
+        mix = self.demand
+        tokens = mix.prompt_tokens if role == "prefill" else mix.prompt_tokens + mix.output_tokens + 1.0
+        order = np.argsort(tokens)
+        reached = np.cumsum(mix.weight[order]) / mix.weight.sum()
+        at = min(int(np.searchsorted(reached, 1.0 - 1.0 / BEYOND)), tokens.size - 1)
+        return math.ceil(float(tokens[order][at]))
+
+    def _holds_longest(self, option: InstanceOption) -> bool:
+        """Whether the KV memory of one rank holds the longest request; one that is not known does."""
+        if option.kv_capacity_tokens is None:
+            return True
+        block = self.scenario.memory.block_tokens
+        blocks = math.ceil(self.longest_tokens(option.role) / block)
+        return blocks <= option.kv_capacity_tokens / option.dp_attention // block
+
+    def _too_small(self, option: InstanceOption) -> RejectedOption:
+        room = option.kv_capacity_tokens or 0.0
+        why = (
+            f"KV memory of {room / option.dp_attention:,.0f} tokens does not hold the longest requests, of "
+            f"{self.longest_tokens(option.role):,}"
+        )
+        return RejectedOption(option.role, option.tp, option.pp, why, option.dp_attention, option.ep)
 
     def rejected(self, role: Role) -> list[RejectedOption]:
         """Parallelisms of a role that cannot be, and why."""

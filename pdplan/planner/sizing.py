@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
-from pdplan.errors import InfeasibleError, UnstableError
+from pdplan.errors import InfeasibleError, InputError, UnstableError
 from pdplan.planner.answer import Plan
 from pdplan.planner.benchmark import benchmark_arithmetic
 from pdplan.planner.binding import binding_of
@@ -78,7 +78,17 @@ def size(scenario: Scenario) -> Plan:
 
 
 def verified(sized: Plan, *, requests: int | None = None, seed: int = 0) -> Plan:
-    """Return a plan checked by simulation: stepped up where contradicted, its open verdicts settled."""
+    """Return a plan checked by simulation: stepped up where contradicted, its open verdicts settled.
+
+    A plan that the engine cannot run (a request longer than the memory of an instance) says so, unverified.
+    """
+    try:
+        return _verified(sized, requests, seed)
+    except InputError as error:
+        return replace(sized, unverified=str(error))
+
+
+def _verified(sized: Plan, requests: int | None, seed: int) -> Plan:
     from pdplan.planner.replay import replay  # the engine loads here
     from pdplan.planner.settle import settle_fleet
     from pdplan.planner.verification import DEFAULT_REQUESTS

@@ -253,3 +253,45 @@ def test_a_higher_rate_never_costs_less_with_any_router(
     low = cheapest(f"classes.chat.rate={rate!r} req/s", *same)
     high = cheapest(f"classes.chat.rate={rate * factor!r} req/s", *same)
     assert high >= low - 1e-9
+
+
+def test_instances_without_room_for_the_longest_request_are_left_out() -> None:
+    """An L4 holds some 40,000 tokens of an 8B beside its weights: prompts of 60,000 need more of them."""
+    from pdplan.planner.sizing import size
+    from pdplan.spec.loading import parse_scenario
+
+    text = """
+version: 1
+model: llama-3.1-8b
+accelerator: l4
+link: roce-100g
+prefill: {parallel: {tp: [1, 4]}}
+decode: {parallel: {tp: [1, 4]}}
+classes:
+  - {name: rag, rate: 0.05 req/s, prompt_tokens: 60000, output_tokens: 20, slo: {ttft: {p90: 300 s}}}
+"""
+    plan = size(parse_scenario(text))
+    assert (plan.fleet.prefill.tp, plan.fleet.decode.tp) == (4, 4)
+    assert any("does not hold the longest requests, of 60,0" in why for why in plan.rejected)
+
+
+def test_a_plan_that_the_engine_cannot_run_says_so() -> None:
+    """The far end of a lognormal law is longer than an L4 has room for: the fleet stands, unverified."""
+    from pdplan.spec.loading import parse_scenario
+
+    text = """
+version: 1
+model: llama-3.1-8b
+accelerator: l4
+link: roce-100g
+classes:
+  - name: rag
+    rate: 0.5 req/s
+    prompt_tokens: {p50: 4000, p99: 20000}
+    output_tokens: 200
+    slo: {ttft: {p90: 60 s}}
+"""
+    plan = pdplan.plan(parse_scenario(text))
+    assert plan.verification is None
+    assert "holds 41616 tokens of KV" in plan.unverified
+    assert "Not simulated: a prompt has" in str(plan)
