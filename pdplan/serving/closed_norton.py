@@ -289,7 +289,7 @@ def _decode_stay(
     """Mean wait for a place [s], chance to find a decode instance empty [-], mean time in decode [s]."""
     n = fleet.users
     law = np.zeros(n + 1)
-    for k in np.flatnonzero(number > 1e-7):
+    for k in np.flatnonzero(number > 1e-12):
         law[: n - k + 1] += number[k] * marginal(rest.one_decode, rest.without, n - int(k))
     law /= law.sum()
     present = np.arange(n + 1)

@@ -24,9 +24,9 @@ from pdplan.serving.closed_steps import StepMenu
 Array = NDArray[np.float64]
 
 #: Weight of events that may be left out of a step.
-_TAIL = 1e-6
+_TAIL = 1e-9
 #: Steps less probable than this are left out.
-_RARE = 1e-6
+_RARE = 1e-8
 #: Numbers that are cheaper handled all at once than row by row.
 _SMALL = 200_000
 #: Arrival rates are cut to this multiple of what the instance passes: faster, it is never idle anyway.
@@ -180,7 +180,7 @@ def _longest(theta: float, mean_s: Array, var_s: Array) -> int:
     events = theta * mean_s
     spread = np.sqrt(events + theta**2 * var_s)
     tail = theta * var_s / mean_s  # of the gamma, in events
-    return int(np.ceil(float((events + 5 * spread + 8 * tail).max()))) + 4
+    return int(np.ceil(float((events + 6.5 * spread + 14 * tail).max()))) + 4
 
 
 def _stationary(matrix: Array) -> Array:
