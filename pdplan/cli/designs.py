@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pdplan.cli.output import load, print_json, width
+from pdplan.cli.output import load, no_as_json, print_json, width
 from pdplan.cli.plan import announce
 from pdplan.planner.designs_note import designs_note
 from pdplan.planner.designs_search import designs
@@ -22,7 +22,8 @@ def run(
     scenario = load(source, overrides)
     if verify and not (is_compiled() and is_compiled("kernel_colocated")):
         announce(None)
-    report = designs(scenario, verify=verify, requests=requests, seed=seed)
+    with no_as_json("designs", as_json=as_json):
+        report = designs(scenario, verify=verify, requests=requests, seed=seed)
     if as_json:
         print_json(report.document())
     else:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pdplan._version import __version__
 from pdplan.cli.deployment import colocated_deployment, prefers_colocated, split_deployment
-from pdplan.cli.output import load, print_json
+from pdplan.cli.output import load, no_as_json, print_json
 from pdplan.cli.plan import announce
 from pdplan.errors import InputError
 from pdplan.interop.deploy import Deployment, Export, export, require_target
@@ -38,7 +38,9 @@ def run(
     require_target(to, namespace)
     if model_id is not None:
         require_model_id(model_id)
-    result = size(load(source, overrides))
+    scenario = load(source, overrides)
+    with no_as_json("export", as_json=as_json):
+        result = size(scenario)
     if verify:
         if not is_compiled():
             announce(None)

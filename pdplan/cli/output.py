@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from pdplan.errors import InfeasibleError
 
 if TYPE_CHECKING:
     from pdplan.spec.scenario import Scenario
@@ -27,7 +30,22 @@ def load(source: str | None, overrides: tuple[str, ...]) -> Scenario:
 
 def print_json(document: Any) -> None:
     """Print one document: stable key order, no NaN, a newline at the end."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    from pdplan.planner.json_text import document_text
+
+    sys.stdout.write(document_text(document))
+
+
+@contextmanager
+def no_as_json(command: str, *, as_json: bool) -> Iterator[None]:
+    """Print an honest no as JSON where JSON was asked for; the error goes on and gives the exit code."""
+    try:
+        yield
+    except InfeasibleError as error:
+        if as_json:
+            from pdplan.planner.json_text import refusal_document
+
+            print_json(refusal_document(error, command))
+        raise
 
 
 def width() -> int:

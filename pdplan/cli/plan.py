@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from pdplan.cli.output import load, print_json, width
-from pdplan.planner import InfeasiblePlanError, size, verified
+from pdplan.cli.output import load, no_as_json, print_json, width
+from pdplan.planner import size, verified
 from pdplan.planner.note import plan_note
 from pdplan.sim.compiled import is_compiled
 
@@ -21,12 +21,8 @@ def run(
 ) -> None:
     """Plan, check by simulation, and print."""
     scenario = load(source, overrides)
-    try:
+    with no_as_json("plan", as_json=as_json):
         result = size(scenario)
-    except InfeasiblePlanError as error:
-        if as_json:
-            print_json(error.document())
-        raise
     if verify:
         if not is_compiled():
             announce(None if as_json else plan_note(result, width=width()))

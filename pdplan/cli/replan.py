@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from pdplan.cli.output import load, print_json
+from pdplan.cli.output import load, no_as_json, print_json
 from pdplan.errors import EXIT_NO, InputError
-from pdplan.planner.infeasible import InfeasiblePlanError
 from pdplan.planner.replan import replan
 from pdplan.planner.replan_trace import TRACES, with_trace
 
@@ -24,12 +23,8 @@ def run(old: str, new: str | None, *, check: bool, as_json: bool, overrides: tup
         coming = with_trace(standing, new)
     else:
         coming = load(old if new is None else new, overrides)
-    try:
+    with no_as_json("replan", as_json=as_json):
         result = replan(standing, coming)
-    except InfeasiblePlanError as error:
-        if as_json:
-            print_json(error.document() | {"schema": "pdplan.replan/1"})
-        raise
     if as_json:
         print_json(result.document())
     else:
