@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pdplan.trust import Trust
 
 
@@ -62,3 +65,18 @@ def prompt_prefill_s(model: LatencyModel, prompt_tokens: Any, cached_tokens: Any
     """Prefill time of one prompt alone, of which ``cached_tokens`` are found in the prefix cache [s]."""
     new = prompt_tokens - cached_tokens
     return model.prefill_step_s(new, prompt_tokens**2 - cached_tokens**2)
+
+
+def request_overhead_s(model: LatencyModel, prompt_tokens: Any) -> NDArray[np.float64]:
+    """Host time of a request before its prefill, at each of these prompts [s]; zero where the model has none.
+
+    Examples
+    --------
+    >>> from pdplan.latency import Tabulated
+    >>> table = Tabulated.from_rates(10_000.0, {10.0: 0.01}, source="table", overhead_s=0.1)
+    >>> request_overhead_s(table, np.array([100.0, 200.0])).tolist()
+    [0.1, 0.1]
+    """
+    by_prompt = getattr(model, "request_overhead_s", None)
+    value = by_prompt(prompt_tokens) if by_prompt is not None else getattr(model, "ttft_overhead_s", 0.0)
+    return np.broadcast_to(np.asarray(value, dtype=float), np.shape(prompt_tokens))

@@ -9,13 +9,13 @@ import numpy as np
 
 from pdplan import units
 from pdplan.errors import InfeasibleError, UnstableError
+from pdplan.latency.model import request_overhead_s
 from pdplan.planner.evaluate import several
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.judge import cost_of, pool_plan, single_token_share
 from pdplan.planner.problem import Array, Problem
 from pdplan.planner.result import REPORTED, ClassPlan, Colocated, Latency, Objective
 from pdplan.planner.search import MAX_INSTANCES, smallest_up_to
-from pdplan.planner.stations import request_overhead_s
 from pdplan.planner.traffic import ClassTraffic
 from pdplan.serving.colocated_station import ColocatedStation, colocated_station
 from pdplan.serving.composition import TtftLaw, e2e_law

@@ -4,66 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from pdplan.latency.model import LatencyModel
+from pdplan.latency.scaled import ScaledLatency
 from pdplan.planner.evaluate import Evaluator
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.problem import Problem
-from pdplan.planner.stations import request_overhead_s
 from pdplan.serving.demand import ClassDemand
-from pdplan.trust import Trust
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class ScaledLatency:
-    """Step times of a model times a factor each for prefill and decode [-]; host time goes with prefill."""
-
-    model: LatencyModel
-    prefill: float
-    decode: float
-
-    @property
-    def trust(self) -> Trust:
-        """As the model's."""
-        return self.model.trust
-
-    @property
-    def source(self) -> str:
-        """As the model's."""
-        return self.model.source
-
-    @property
-    def prefill_range(self) -> tuple[float, float]:
-        """As the model's."""
-        return self.model.prefill_range
-
-    @property
-    def decode_range(self) -> tuple[float, float]:
-        """As the model's."""
-        return self.model.decode_range
-
-    def prefill_step_s(self, new_tokens: Any, attention_tokens_sq: Any) -> Any:
-        """Time of one prefill step [s]."""
-        return self.prefill * self.model.prefill_step_s(new_tokens, attention_tokens_sq)
-
-    def decode_step_s(self, batch: Any, context_tokens: Any) -> Any:
-        """Time of one decode step [s]."""
-        return self.decode * self.model.decode_step_s(batch, context_tokens)
-
-    def mixed_step_s(
-        self, batch: Any, context_tokens: Any, chunk_tokens: Any, chunk_attention_tokens_sq: Any
-    ) -> Any:
-        """Time of a step with both: the decode alone by its factor, what the chunk adds by the other [s]."""
-        alone = self.model.decode_step_s(batch, context_tokens)
-        both = self.model.mixed_step_s(batch, context_tokens, chunk_tokens, chunk_attention_tokens_sq)
-        return self.decode * alone + self.prefill * (both - alone)
-
-    def request_overhead_s(self, prompt_tokens: Any) -> Any:
-        """Host time of a request before its prefill [s]."""
-        return self.prefill * request_overhead_s(self.model, np.asarray(prompt_tokens, dtype=float))
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +40,8 @@ def doubted(
     slower = factors["decode_time"] / factors["step_factor"]
 
     def instance(option: InstanceOption) -> InstanceOption:
-        latency = ScaledLatency(option.latency, factors["prefill_time"], slower)
+        prefill_time = factors["prefill_time"]  # host time goes with prefill
+        latency = ScaledLatency(option.latency, prefill_time, slower, overhead=prefill_time)
         return replace(option, latency=latency, link_bytes_per_s=option.link_bytes_per_s * factors["link"])
 
     return DoubtedProblem(Evaluator(other), instance(prefill), instance(decode))

@@ -8,13 +8,11 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from pdplan.latency.model import LatencyModel
+from pdplan.latency.scaled import ScaledLatency
 from pdplan.planner.break_even_inputs import at_link, scaled_outputs
 from pdplan.planner.need import scaled
 from pdplan.planner.problem import Problem
-from pdplan.planner.stations import request_overhead_s
 from pdplan.serving.demand import ClassDemand
-from pdplan.trust import Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,62 +32,13 @@ class Lever:
     served: bool = True
 
 
-@dataclass(frozen=True, eq=False)
-class ScaledSteps:
-    """A latency model whose prefill and decode steps take so many times as long."""
-
-    model: LatencyModel
-    prefill: float = 1.0
-    decode: float = 1.0
-
-    @property
-    def trust(self) -> Trust:
-        """What stands behind the step times."""
-        return self.model.trust
-
-    @property
-    def source(self) -> str:
-        """Where the numbers come from."""
-        return f"{self.model.source}, prefill x {self.prefill:g}, decode x {self.decode:g}"
-
-    @property
-    def prefill_range(self) -> tuple[float, float]:
-        """Prompt tokens over which the model holds."""
-        return self.model.prefill_range
-
-    @property
-    def decode_range(self) -> tuple[float, float]:
-        """Batch sizes over which the model holds."""
-        return self.model.decode_range
-
-    def request_overhead_s(self, prompt_tokens: Any) -> Any:
-        """Host time of a request, as it was [s]."""
-        return request_overhead_s(self.model, prompt_tokens)
-
-    def prefill_step_s(self, new_tokens: Any, attention_tokens_sq: Any) -> Any:
-        """Time of a prefill step [s]."""
-        return self.prefill * self.model.prefill_step_s(new_tokens, attention_tokens_sq)
-
-    def decode_step_s(self, batch: Any, context_tokens: Any) -> Any:
-        """Time of a decode step [s]."""
-        return self.decode * self.model.decode_step_s(batch, context_tokens)
-
-    def mixed_step_s(
-        self, batch: Any, context_tokens: Any, chunk_tokens: Any, chunk_attention_tokens_sq: Any
-    ) -> Any:
-        """Time of a mixed step: the decode step and what the chunk adds to it, each scaled [s]."""
-        clean = self.model.decode_step_s(batch, context_tokens)
-        mixed = self.model.mixed_step_s(batch, context_tokens, chunk_tokens, chunk_attention_tokens_sq)
-        return self.decode * clean + self.prefill * (mixed - clean)
-
-
 def _with_steps(problem: Problem, *, prefill: float = 1.0, decode: float = 1.0) -> Problem:
     """Return the problem with slower or faster steps in both pools."""
     problem.options("prefill")
     problem.options("decode")
     other = replace(problem)
     other.__dict__["_options"] = {
-        role: ([replace(o, latency=ScaledSteps(o.latency, prefill, decode)) for o in options], rejected)
+        role: ([replace(o, latency=ScaledLatency(o.latency, prefill, decode)) for o in options], rejected)
         for role, (options, rejected) in problem._options.items()
     }
     other.__dict__["decode_work"] = problem.decode_work

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from pdplan.errors import UnsupportedError
+from pdplan.latency.model import request_overhead_s
 from pdplan.planner.colocated import ColocatedFleet
 from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.problem import Array, Problem
-from pdplan.planner.stations import request_overhead_s
 from pdplan.serving.demand import ClassDemand
 from pdplan.sim.config import ColocatedConfig, DecodePool, KvLink, KvMemory, PdConfig, PrefillPool
 from pdplan.sim.result import SimResult

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pdplan.latency.model import LatencyModel
+from pdplan.latency.model import request_overhead_s
 from pdplan.latency.validity import validity_notes
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.problem import Array, Problem
@@ -27,13 +27,6 @@ from pdplan.trust import Trust
 
 #: Mean waits for the link below this share of the mean prefill are taken at their mean.
 NEGLIGIBLE_WAIT = 1e-3
-
-
-def request_overhead_s(latency: LatencyModel, prompt_tokens: Array) -> Array:
-    """Host time of a request before its prefill, at each atom [s]; zero where the model has none."""
-    by_prompt = getattr(latency, "request_overhead_s", None)
-    value = by_prompt(prompt_tokens) if by_prompt is not None else getattr(latency, "ttft_overhead_s", 0.0)
-    return np.broadcast_to(np.asarray(value, dtype=float), prompt_tokens.shape)
 
 
 @dataclass(frozen=True, eq=False)

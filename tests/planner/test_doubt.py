@@ -18,6 +18,7 @@ from scipy import stats
 import pdplan
 from pdplan.cli import main
 from pdplan.errors import InputError, PdplanError, ScenarioError
+from pdplan.latency.scaled import ScaledLatency
 from pdplan.planner.doubt_answer import Probability
 from pdplan.planner.doubt_grow import grow
 from pdplan.planner.doubt_inputs import (
@@ -29,7 +30,7 @@ from pdplan.planner.doubt_inputs import (
     fit_spread,
 )
 from pdplan.planner.doubt_judge import Jury, kept, promises
-from pdplan.planner.doubt_sample import ScaledLatency, doubted
+from pdplan.planner.doubt_sample import doubted
 from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.need import scaled
 from pdplan.planner.problem import assemble

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from pdplan.cli.app import app
+from pdplan.latency.scaled import ScaledLatency
 from pdplan.planner.derive import derivations_of
 from pdplan.planner.judge import judge
 from pdplan.planner.problem import assemble
 from pdplan.planner.search import Search
 from pdplan.planner.sensitivity_cost import Again
-from pdplan.planner.sensitivity_inputs import LEVERS, ScaledSteps
+from pdplan.planner.sensitivity_inputs import LEVERS
 from pdplan.planner.sensitivity_report import METRICS, Looks, Sensitivity, latencies, sensitivity
 from pdplan.planner.sensitivity_symbolic import elasticities, mean_ttft_elasticity
 from pdplan.planner.sizing import find, size
@@ -181,10 +182,10 @@ def test_an_overload_is_said() -> None:
 
 def test_scaled_steps() -> None:
     option = assemble(fast()).options("prefill")[0]
-    slow = ScaledSteps(option.latency, 2.0, 3.0)
+    slow = ScaledLatency(option.latency, 2.0, 3.0)
     assert slow.prefill_step_s(2000.0, 4e6) == pytest.approx(2 * 0.08)
     assert slow.decode_step_s(1.0, 1000.0) == pytest.approx(3 * 0.008)
-    same = ScaledSteps(option.latency).mixed_step_s(8.0, 8000.0, 512.0, 512.0**2)
+    same = ScaledLatency(option.latency).mixed_step_s(8.0, 8000.0, 512.0, 512.0**2)
     assert same == pytest.approx(option.latency.mixed_step_s(8.0, 8000.0, 512.0, 512.0**2))
 
 
