@@ -20,6 +20,7 @@ FLOOR = {
     "special": 0,
     "lazy": 0,
     "normal": 0,
+    "plotting": 0,
     "queueing": 1,
     "latency": 1,
     "serving": 2,
@@ -29,9 +30,9 @@ FLOOR = {
     "planner": 4,
     "symbolic": 3,
     "interop": 4,
-    "cli": 5,
-    "web": 5,
     "report": 5,
+    "web": 6,
+    "cli": 7,
 }
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.relative_to(PACKAGE) != Path("__init__.py"))
 

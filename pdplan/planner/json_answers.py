@@ -1,0 +1,91 @@
+"""What `plan`, `split` and `validate` answer as JSON, an honest no included: the same from every face."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pdplan.errors import EXIT_NO, EXIT_OK, InfeasibleError
+from pdplan.planner.json_text import document_text, refusal_document
+from pdplan.planner.sizing import plan
+from pdplan.planner.verdicts import split
+from pdplan.spec.scenario import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class JsonAnswer:
+    """A document, and the code that the command that prints it ends with."""
+
+    document: dict[str, Any]
+    exit_code: int = EXIT_OK
+
+    @property
+    def text(self) -> str:
+        """Return the document as it is printed."""
+        return document_text(self.document)
+
+
+def plan_answer(
+    scenario: Scenario, *, verify: bool = True, requests: int | None = None, seed: int = 0
+) -> JsonAnswer:
+    """Return what ``pdplan plan --json`` prints.
+
+    Raises
+    ------
+    ScenarioError
+        A name or length that is wrong.
+
+    Examples
+    --------
+    >>> from pdplan.spec.builtin import builtin_scenario
+    >>> answer = plan_answer(builtin_scenario(), verify=False)
+    >>> answer.document["schema"], answer.exit_code
+    ('pdplan.plan/1', 0)
+    """
+    return _honest(
+        "plan",
+        lambda: JsonAnswer(plan(scenario, verify=verify, requests=requests, seed=seed).document()),
+    )
+
+
+def split_answer(
+    scenario: Scenario, *, verify: bool = True, requests: int | None = None, seed: int = 0
+) -> JsonAnswer:
+    """Return what ``pdplan split --json`` prints.
+
+    Raises
+    ------
+    ScenarioError
+        A name or length that is wrong.
+    """
+    return _honest(
+        "split",
+        lambda: JsonAnswer(split(scenario, verify=verify, requests=requests, seed=seed).document()),
+    )
+
+
+def validate_answer(scenario: Scenario, *, requests: int | None = None, seed: int = 0) -> JsonAnswer:
+    """Return what ``pdplan validate --json`` prints.
+
+    Raises
+    ------
+    ScenarioError
+        A name or length that is wrong.
+    """
+    from pdplan.planner.validation import validate  # the engine loads here
+
+    def answer() -> JsonAnswer:
+        number = {} if requests is None else {"requests": requests}
+        result = validate(scenario, seed=seed, **number)
+        return JsonAnswer(result.document(), EXIT_OK if result else EXIT_NO)
+
+    return _honest("validate", answer)
+
+
+def _honest(command: str, answer: Callable[[], JsonAnswer]) -> JsonAnswer:
+    """Turn an honest no into its document."""
+    try:
+        return answer()
+    except InfeasibleError as error:
+        return JsonAnswer(refusal_document(error, command), EXIT_NO)
