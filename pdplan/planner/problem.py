@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pdplan.errors import InfeasibleError, InputError, ScenarioError
 from pdplan.latency.parameters import kv_bytes
+from pdplan.planner.instance_book import InstanceBook
 from pdplan.planner.instances import (
     InstanceOption,
     RejectedOption,
@@ -54,6 +55,12 @@ class Problem:
         """All classes pooled."""
         return pooled(self.demands)
 
+    # ------------------------------------------------------------------ instances
+
+    @cached_property
+    def _built(self) -> InstanceBook:
+        return InstanceBook(lambda role: instance_options(self.scenario, role, self.model, self.link))
+
     @cached_property
     def _options(self) -> dict[Role, tuple[list[InstanceOption], list[RejectedOption]]]:
         return {}
@@ -67,12 +74,12 @@ class Problem:
             None is possible.
         """
         if role not in self._options:
-            options, rejected = instance_options(self.scenario, role, self.model, self.link)
-            small = [o for o in options if not self._holds_longest(o)]
-            rejected = rejected + [self._too_small(o) for o in small]
-            if len(small) == len(options):
+            options, rejected = self._built.of(role)
+            roomy = [o for o in options if self.holds_longest(o)]
+            rejected = rejected + [self._too_small(o) for o in options if o not in roomy]
+            if not roomy:
                 raise InfeasibleError(f"no {role} instance is possible: {rejected[-1].why}")
-            self._options[role] = [o for o in options if o not in small], rejected
+            self._options[role] = roomy, rejected
         return self._options[role][0]
 
     def longest_tokens(self, role: Role) -> int:
@@ -87,8 +94,8 @@ class Problem:
         at = min(int(np.searchsorted(reached, 1.0 - 1.0 / BEYOND)), tokens.size - 1)
         return math.ceil(float(tokens[order][at]))
 
-    def _holds_longest(self, option: InstanceOption) -> bool:
-        """Whether the KV memory of one rank holds the longest request; one that is not known does."""
+    def holds_longest(self, option: InstanceOption) -> bool:
+        """Whether the KV memory of one rank of an instance holds the longest request; unknown memory does."""
         if option.kv_capacity_tokens is None:
             return True
         block = self.scenario.memory.block_tokens
@@ -108,6 +115,8 @@ class Problem:
         self.options(role)
         return self._options[role][1]
 
+    # ------------------------------------------------------------------ lengths
+
     @cached_property
     def decode_work(self) -> DecodeWork:
         """Steps and contexts of all classes together, as decode sees them."""
@@ -124,9 +133,45 @@ class Problem:
         payload = kv_bytes(self.model.shape, demand.prompt_tokens, self.scenario.kv_dtype)
         return np.asarray(share * payload, dtype=float)
 
+    # ------------------------------------------------------------------ the same with something else
+
     def only(self, index: int) -> Problem:
         """Return the problem with one of its classes alone."""
-        return replace(self, traffic=(self.traffic[index],))
+        return self.with_traffic((self.traffic[index],))
+
+    def with_traffic(self, traffic: tuple[ClassTraffic, ...]) -> Problem:
+        """Return the problem under other traffic: the same instances, those that have room for it."""
+        return self._lent(replace(self, traffic=traffic), "_built")
+
+    def with_same_lengths(self, traffic: tuple[ClassTraffic, ...]) -> Problem:
+        """Return the problem under traffic of the same lengths in the same shares."""
+        return self._lent(replace(self, traffic=traffic), "_built", "_options", "decode_work")
+
+    def with_overlap(self, overlap: float) -> Problem:
+        """Return the problem at another share of prefill that KV streaming may hide behind [-]."""
+        other = replace(self, scenario=self.scenario.model_copy(update={"overlap": overlap}))
+        return self._lent(other, "_built", "_options", "decode_work")
+
+    def with_instances(
+        self, change: Callable[[InstanceOption], InstanceOption], link: Link | None = None
+    ) -> Problem:
+        """Return the problem with every instance changed: its step times, its share of the link."""
+        other = replace(self, link=link or self.link)
+        other.__dict__["_built"] = self._built.changed(change)
+        return self._lent(other, "decode_work")
+
+    def with_kinds(self, prefill: InstanceOption, decode: InstanceOption) -> Problem:
+        """Return the problem with one kind of instance for each pool."""
+        other = self._lent(replace(self), "_built", "decode_work")
+        other._options["prefill"] = [prefill], self.rejected("prefill")
+        other._options["decode"] = [decode], self.rejected("decode")
+        return other
+
+    def _lent(self, other: Problem, *names: str) -> Problem:
+        """Keep what was computed here where it holds in another problem too."""
+        for name in names:
+            other.__dict__[name] = getattr(self, name)
+        return other
 
 
 def assemble(scenario: Scenario) -> Problem:
@@ -142,7 +187,7 @@ def assemble(scenario: Scenario) -> Problem:
         field = "model"
         model = load_model(scenario.model, base=Path(origin.source).parent)
         field = "link"
-        link = load_link(scenario.link)
+        link = _link(scenario)
         field = "accelerator"
         traffic = assemble_traffic(scenario)
         _check_accelerators(scenario)
@@ -152,6 +197,14 @@ def assemble(scenario: Scenario) -> Problem:
     except InputError as error:
         raise ScenarioError(f"{origin.at((field,))}: {field}: {error}") from None
     return Problem(scenario, model, link, traffic, measured)
+
+
+def _link(scenario: Scenario) -> Link:
+    """Return the link that carries KV, at the bandwidth that the scenario states, if it states one."""
+    link, stated = load_link(scenario.link), scenario.link_bandwidth
+    if stated is None:
+        return link
+    return link.model_copy(update={"bytes_per_s": stated, "software_cap_bytes_per_s": None})
 
 
 def _check_accelerators(scenario: Scenario) -> None:

@@ -26,6 +26,7 @@ from pdplan.latency.expert_degrees import Degrees as Parallelism
 from pdplan.spec.availability import Availability
 from pdplan.spec.fields import (
     BytesOrZero,
+    BytesPerSecond,
     Fraction,
     PositiveFraction,
     Price,
@@ -289,6 +290,11 @@ class Scenario(SpecModel):
     model: str = Field(description="Catalog model, or a path to a Hugging Face config.json.")
     accelerator: str = Field(description="Catalog accelerator.")
     link: str = Field(description="Catalog link that carries KV from prefill to decode.")
+    link_bandwidth: BytesPerSecond | None = Field(
+        default=None,
+        description="Bandwidth of one port of the link, one direction, in place of its own and its software "
+        "cap, e.g. 200 Gb/s.",
+    )
     classes: tuple[RequestClass, ...] = Field(min_length=1, max_length=64, description="The request classes.")
     total_tokens: TokensPerSecond | None = Field(
         default=None,
