@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pdplan.cli.output import load, print_json
+from pdplan.cli.output import load, no_as_json, print_json
 from pdplan.planner import plan
 
 
@@ -16,7 +16,9 @@ def run(quantity: str | None, source: str | None, *, as_json: bool, overrides: t
         and (quantity == "-" or Path(quantity).suffix in (".yaml", ".yml"))
     ):
         quantity, source = None, quantity
-    result = plan(load(source, overrides))
+    scenario = load(source, overrides)
+    with no_as_json("explain", as_json=as_json):
+        result = plan(scenario)
     if quantity is None:
         if as_json:
             print_json({"schema": "pdplan.explain/1", "quantities": [d.name for d in result.derivations]})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pdplan.cli.output import load, print_json
+from pdplan.cli.output import load, no_as_json, print_json
 from pdplan.cli.plan import announce
 from pdplan.planner.goodput_report import REQUESTS, goodput
 from pdplan.sim.compiled import is_compiled
@@ -21,7 +21,8 @@ def run(
     scenario = load(source, overrides)
     if not is_compiled():
         announce(None)
-    report = goodput(scenario, share=share, requests=requests or REQUESTS, seed=seed)
+    with no_as_json("goodput", as_json=as_json):
+        report = goodput(scenario, share=share, requests=requests or REQUESTS, seed=seed)
     if as_json:
         print_json(report.document())
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pdplan.cli.output import load, print_json
+from pdplan.cli.output import load, no_as_json, print_json
 from pdplan.cli.plan import announce
 from pdplan.planner.placement_algorithms import REQUESTS, placement
 
@@ -25,9 +25,10 @@ def run(
 
         if not is_compiled():
             announce(None)
-    found = placement(
-        scenario, affinity=affinity, nodes=nodes, verify=verify, requests=requests or REQUESTS, seed=seed
-    )
+    with no_as_json("placement", as_json=as_json):
+        found = placement(
+            scenario, affinity=affinity, nodes=nodes, verify=verify, requests=requests or REQUESTS, seed=seed
+        )
     if as_json:
         print_json(found.document())
     else:

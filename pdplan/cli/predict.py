@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pdplan.cli.output import load, print_json, width
+from pdplan.cli.output import load, no_as_json, print_json, width
 from pdplan.cli.plan import announce
 from pdplan.errors import InputError
 from pdplan.planner.predict_report import predict
@@ -27,15 +27,16 @@ def run(
     scenario = load(source, overrides)
     if simulate and not is_compiled():
         announce(None)
-    result = predict(
-        scenario,
-        concurrency=users,
-        colocated=colocated,
-        output_factor=output_factor,
-        simulate=simulate,
-        requests=requests,
-        seed=seed,
-    )
+    with no_as_json("predict", as_json=as_json):
+        result = predict(
+            scenario,
+            concurrency=users,
+            colocated=colocated,
+            output_factor=output_factor,
+            simulate=simulate,
+            requests=requests,
+            seed=seed,
+        )
     if as_json:
         print_json(result.document())
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pdplan.cli.output import load, print_json
+from pdplan.cli.output import load, no_as_json, print_json
 from pdplan.cli.progress import progress
 from pdplan.errors import InputError
 from pdplan.planner.schedule import schedule
@@ -30,7 +30,7 @@ def run(
         raise InputError(f"--step {step}: a step is longer than 0 s")
     scenario = load(source, overrides)
     profile = read_profile(day, step_s) if day is not None else profile_of_trace(str(trace), step_s)
-    with progress("steps", profile.steps) as update:
+    with no_as_json("schedule", as_json=as_json), progress("steps", profile.steps) as update:
         result = schedule(scenario, profile, startup_s=startup_s, hysteresis=hysteresis, on_progress=update)
     if as_json:
         print_json(result.document())

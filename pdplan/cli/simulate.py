@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pdplan.cli.output import load, print_json
+from pdplan.cli.output import load, no_as_json, print_json
 from pdplan.cli.plan import announce
 from pdplan.cli.progress import progress
 from pdplan.errors import InputError
@@ -41,7 +41,7 @@ def run(
     if not is_compiled():
         announce(None)
     number = requests or 100_000
-    with progress("simulating", number) as told:
+    with no_as_json("simulate", as_json=as_json), progress("simulating", number) as told:
         result = simulate(scenario, requests=number, seed=seed, on_progress=told)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)

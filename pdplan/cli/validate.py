@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from pdplan.cli.output import load, print_json, width
+from pdplan.cli.output import load, no_as_json, print_json, width
 from pdplan.cli.plan import announce
 from pdplan.errors import EXIT_NO
 from pdplan.planner import validate
@@ -20,7 +20,8 @@ def run(
     if not is_compiled():
         announce(None)
     number = {} if requests is None else {"requests": requests}
-    result = validate(scenario, seed=seed, **number)
+    with no_as_json("validate", as_json=as_json):
+        result = validate(scenario, seed=seed, **number)
     if as_json:
         print_json(result.document())
     else:

@@ -54,7 +54,7 @@ def best_first(
     while waiting:
         bound, asked, i = heappop(waiting)
         unit = units[i]
-        if -bound * doubt <= best:
+        if rows and -bound * doubt <= best:  # the first is solved whatever it could do: it says why
             break
         if asked < len(ceilings):
             heappush(waiting, (max(bound, -ceilings[asked](unit) / unit.gpus), asked + 1, i))
