@@ -16,6 +16,8 @@ from pdplan.spec.scenario import Scenario
 from pdplan.symbolic import Derivation, Shown, show_derivation
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from pdplan.planner.replay import Replay
     from pdplan.planner.verification import Verification
 
@@ -77,6 +79,35 @@ class Plan:
             hint = did_you_mean(name, known) or "; pdplan explain lists them"
             raise InputError(f"no quantity {name!r} in the plan{hint}")
         return tuple(show_derivation(d) for d in found)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw how much of its limit every station and every objective uses; needs the extra ``plot``.
+
+        ``plan.classes[i].plot()`` draws the parts of a mean TTFT, ``plan.classes[i].ttft.plot()`` the law of
+        one latency.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; the axes of a new figure without it.
+
+        Raises
+        ------
+        InputError
+            matplotlib is not installed.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from pdplan import builtin_scenario, plan
+        >>> ax = plan(builtin_scenario(), verify=False).plot()
+        >>> ax.get_xlabel(), [tick.get_text() for tick in ax.get_yticklabels()][:2]
+        ('used of the limit [%]', ['prefill load', 'decode load'])
+        >>> plt.close(ax.figure)
+        """
+        from pdplan.planner.plot_plan import plot_plan
+
+        return plot_plan(self.fleet, ax)
 
     def document(self) -> dict[str, Any]:
         """Return the JSON document: stable, versioned, without timings or dates."""

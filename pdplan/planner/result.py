@@ -11,6 +11,8 @@ from pdplan.spec.slo import JointTarget, Target
 from pdplan.trust import Trust
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from pdplan.planner.trace_rate import TracedRate
 
 Status = Literal["met", "missed", "undetermined"]
@@ -47,6 +49,12 @@ class Latency:
             return self.mean_s, self.mean_s, self.mean_s
         value = self.quantile_s(p)
         return value, self.low_s.get(p, value), self.high_s.get(p, value)
+
+    def plot(self, ax: Axes | None = None, *, label: str | None = None) -> Axes:
+        """Draw the share of requests that takes longer than t (extra ``plot``) and return the axes."""
+        from pdplan.planner.plot_latency import plot_latency
+
+        return plot_latency(self, ax, label=label)
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -134,6 +142,12 @@ class ClassPlan:
     objectives: tuple[Objective, ...]
     single_token_share: float = 0.0
     traced: TracedRate | None = None
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw where the mean TTFT goes, part by part (extra ``plot``), and return the axes."""
+        from pdplan.planner.plot_latency import plot_parts
+
+        return plot_parts([self], ax)
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pdplan._version import __version__
 from pdplan.errors import InfeasibleError, InputError, ScenarioError
@@ -18,6 +18,9 @@ from pdplan.planner.sweep_row import STATUSES, Quantities, Row
 from pdplan.planner.sweep_run import run_points
 from pdplan.planner.sweep_write import check_output, write_table
 from pdplan.spec.scenario import FixedFleet, FixedPool, Scenario
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _FIRST: Final = ("status", "feasible", "reason")
 
@@ -61,6 +64,27 @@ class SweepResult:
         """Return the feasible row that costs least (the first of equals)."""
         priced = [row for row in self.feasible if row.get("usd_per_hour") is not None]
         return min(priced, key=lambda row: row["usd_per_hour"], default=None)
+
+    def plot(self, ax: Axes | None = None, *, y: str = "usd_per_hour", x: str | None = None) -> Axes:
+        """Draw one column against one axis, a line for each value of the other axes (extra ``plot``).
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; the axes of a new figure without it.
+        y : str
+            A column with numbers; points without one are gaps.
+        x : str, optional
+            An axis of the sweep; default the first.
+
+        Raises
+        ------
+        InputError
+            No such axis or column, a column without numbers, too many lines, or matplotlib is not installed.
+        """
+        from pdplan.planner.plot_sweep import plot_sweep
+
+        return plot_sweep(self, ax, y, x)
 
     def document(self) -> dict[str, Any]:
         """Return the JSON document: stable, versioned, without timings or dates."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from pdplan.sim.result_parts import Statistic, observed
 from pdplan.sim.statistics import AgreementRow, Comparison, agreement, mean_estimate
 from pdplan.spec.scenario import Scenario
 from pdplan.trust import Trust
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: Half-widths that an interval may have for "agrees", relative to the formula.
 MEAN_TOLERANCE = 0.02
@@ -50,6 +53,12 @@ class Validation:
     def __bool__(self) -> bool:
         """Truthy unless a formula fails."""
         return not self.contradicted
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw how far simulation lies from each formula (extra ``plot``) and return the axes."""
+        from pdplan.planner.plot_validation import plot_agreement
+
+        return plot_agreement(self.rows, _excused, ax)
 
     def document(self) -> dict[str, Any]:
         """Return the JSON document."""
@@ -105,8 +114,14 @@ def validate(scenario: Scenario, *, seed: int = 0, requests: int = DEFAULT_REQUE
 
 def validate_fleet(scenario: Scenario, fleet: Disaggregated, *, seed: int, requests: int) -> Validation:
     """Simulate one fleet and compare every quantity."""
+    return compared(scenario, fleet, simulate_fleet(fleet, requests, seed), seed=seed, requests=requests)
+
+
+def compared(
+    scenario: Scenario, fleet: Disaggregated, result: SimResult, *, seed: int, requests: int
+) -> Validation:
+    """Compare every quantity of a fleet with a simulation of it that has been run."""
     judged = judge(fleet)
-    result = simulate_fleet(fleet, requests, seed)
     rows = agreement(list(_comparisons(fleet, judged, result)))
     return Validation(scenario, judged, rows, requests, seed, result.window.warmup.observations)
 

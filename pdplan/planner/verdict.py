@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from pdplan.errors import InputError
 from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.result import Colocated, Fleet, Need
 from pdplan.serving.economics import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: Fleets whose prices differ by less cost the same [USD/h].
 TIE_USD = 1e-9
@@ -89,6 +93,20 @@ class ClassVerdict:
         split, other = self.fleet.classes[0], self.colocated.classes[0]
         pairs = {m: (getattr(other, m), getattr(split, m)) for m in ("ttft", "tpot", "itl")}
         return {m: a.quantile_s(0.99) - b.quantile_s(0.99) for m, (a, b) in pairs.items() if a and b}
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw both ledgers (extra ``plot``) and return the axes.
+
+        Raises
+        ------
+        InputError
+            There are none: no split fleet was found.
+        """
+        if self.ledger is None:
+            raise InputError(f"class {self.name} has no ledgers to draw: {self.why}")
+        from pdplan.planner.plot_split import plot_ledger
+
+        return plot_ledger(self.ledger, ax)
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form."""

@@ -20,6 +20,8 @@ from pdplan.serving.economics import disagg_wins
 from pdplan.spec.scenario import Scenario
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from pdplan.planner.break_even_answer import ClassBreakEvens
 
 
@@ -40,6 +42,15 @@ class SplitReport:
         from pdplan.planner.break_even import break_evens
 
         return replace(self, break_evens=break_evens(self.scenario).classes)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw what each class costs split and colocated (extra ``plot``) and return the axes.
+
+        ``report.verdicts[i].plot()`` draws the two ledgers of a class.
+        """
+        from pdplan.planner.plot_split import plot_verdicts
+
+        return plot_verdicts(self.verdicts, ax)
 
     def document(self) -> dict[str, Any]:
         """Return the JSON document."""

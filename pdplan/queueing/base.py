@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdplan.checks import require_fraction, require_positive
+from pdplan.queueing.plot import PlotsWait
 
 Array = NDArray[np.float64]
 
@@ -35,7 +36,7 @@ def little_customers(arrival_rate: Any, mean_time_s: Any) -> Any:
     return arrival_rate * mean_time_s
 
 
-class LittleMixin:
+class LittleMixin(PlotsWait):
     """Numbers of customers from mean times: a law that knows its rate and means gets them here."""
 
     arrival_rate: float

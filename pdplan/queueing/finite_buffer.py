@@ -14,6 +14,7 @@ from pdplan.checks import require_positive
 from pdplan.errors import InputError
 from pdplan.queueing._roots import invert_decreasing
 from pdplan.queueing.base import each_p, each_t
+from pdplan.queueing.plot import PlotsWait
 from pdplan.queueing.service import ServiceLaw
 from pdplan.trust import Trust
 
@@ -152,7 +153,7 @@ class _Finite:
 
 
 @dataclass(frozen=True)
-class MM1K(_Finite):
+class MM1K(_Finite, PlotsWait):
     """M/M/1/K: exponential service, arrivals that find K customers are lost. Any load.
 
     Parameters

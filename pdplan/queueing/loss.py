@@ -17,6 +17,7 @@ from pdplan.queueing._invert import invert_smooth
 from pdplan.queueing._poisson import inverse_erlang, log_inverse_palm, poisson_log_pmf
 from pdplan.queueing.base import each_p, each_t
 from pdplan.queueing.mmc import require_servers
+from pdplan.queueing.plot import PlotsWait
 from pdplan.trust import Trust
 
 Array = NDArray[np.float64]
@@ -26,7 +27,7 @@ _BLOCK = 1 << 18  # most terms held at once
 
 
 @dataclass(frozen=True)
-class MMcK:
+class MMcK(PlotsWait):
     """The M/M/c/K station at any load; waits are those of the customers let in.
 
     Parameters

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from pdplan.errors import InputError
 from pdplan.serving.delays import Array, Constant, Delay, Discrete, as_delay
 from pdplan.serving.lattice_sum import LatticeSum
 from pdplan.trust import Trust, weakest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: A mixture over more offsets than this is joined to as many: range/2048 is far below the lattice's own step.
 MOST_OFFSETS = 2048
@@ -114,6 +117,12 @@ class TtftLaw:
     def wait(self) -> LatticeSum:
         """The sum of the random waits on one lattice, its mean exact."""
         return LatticeSum.of(self._random, self.points, self.tail)
+
+    def plot(self, ax: Axes | None = None, *, label: str = "TTFT") -> Axes:
+        """Draw P(TTFT > t) on a logarithmic scale (extra ``plot``) and return the axes."""
+        from pdplan.plotting import draw_next_law
+
+        return draw_next_law(ax, self.sf, self.quantile_s, name="TTFT", label=label)
 
     def sf(self, t: Any) -> Any:
         """P(TTFT > t)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from pdplan.errors import InputError
 from pdplan.serving.decode_work import DecodeWork
 from pdplan.serving.discrete_law import DiscreteLaw
 from pdplan.trust import Trust
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Array = NDArray[np.float64]
 
@@ -102,6 +105,12 @@ class RequestTpot:
     def mean_s(self) -> float:
         """Mean TPOT [s]."""
         return self.itl.mean / self.tokens_per_step
+
+    def plot(self, ax: Axes | None = None, *, label: str = "TPOT") -> Axes:
+        """Draw P(TPOT > t) on a logarithmic scale (extra ``plot``) and return the axes."""
+        from pdplan.plotting import draw_next_law
+
+        return draw_next_law(ax, self.sf, self.quantile, name="TPOT", label=label)
 
     def sf(self, x: Any) -> Any:
         """P(TPOT > x) over requests."""
