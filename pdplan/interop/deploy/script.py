@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pdplan.interop.deploy.flags import Option
-from pdplan.interop.deploy.placement import Placed, Placement
+from pdplan.interop.deploy.header import header
+from pdplan.interop.deploy.placement import Placed, Placement, place
 from pdplan.interop.deploy.record import Deployment
-from pdplan.interop.deploy.rendering import render
+from pdplan.interop.deploy.rendering import Export, Manifest, render
 
 #: Visible GPUs are named by the vendor's own variable.
 _VISIBLE = {"NVIDIA": "CUDA_VISIBLE_DEVICES", "AMD": "HIP_VISIBLE_DEVICES"}
@@ -75,26 +76,57 @@ def described(placed: Placed, rank: int) -> str:
     return f"{placed.name}, TP{placed.pool.tp}{pp} on {gpus}{part}"
 
 
-def script(
+def script_export(
     deployment: Deployment,
-    placement: Placement,
     *,
-    header: list[str],
+    target: str,
+    what: str,
+    against: tuple[str, ...],
+    edit: tuple[str, ...],
+    notes: Sequence[str],
     settings: Sequence[str],
-    commands: Sequence[tuple[int, Command]],
-    front: Front | None,
-) -> str:
-    """Lay out a script: each node's servers in a function, and the front in one."""
+    command: Callable[[Deployment, Placed, int], Command],
+    front: Callable[[Deployment, Placement], Front | None],
+) -> Export:
+    """Write the script that starts the servers of each node, and then their front.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        What to start.
+    target : str
+        Name of the export and of its file, ``<target>-serve.sh``.
+    what : str
+        What runs on each node, for the header.
+    against, edit, notes : sequences of str
+        What the script was checked against, what to edit, and what to know; for the header.
+    settings : sequence of str
+        Assignments for the reader to edit.
+    command : callable
+        Deployment, instance and its rank among the instance's nodes -> what starts there.
+    front : callable
+        Deployment and placement -> what stands before the servers, or None.
+    """
+    placement = place(deployment)
+    name = f"{target}-serve.sh"
     nodes: list[list[Command]] = [[] for _ in range(placement.nodes)]
-    for node, command in commands:
-        nodes[node].append(command)
-    hosts = ["127.0.0.1"] if len(nodes) == 1 else [f"ADDRESS_OF_NODE_{i}" for i in range(len(nodes))]
-    return render(
+    for placed in placement.placed:
+        for rank, node in enumerate(placed.nodes):
+            nodes[node].append(command(deployment, placed, rank))
+    text = render(
         "servers.sh.j2",
-        header=header,
-        hosts=hosts,
+        header=header(
+            deployment,
+            placement,
+            what=f"{what} on each node (bash {name} node 0, ...; then bash {name} front)",
+            against=against,
+            edit=edit,
+            notes=notes,
+        ),
+        hosts=["127.0.0.1"] if len(nodes) == 1 else [f"ADDRESS_OF_NODE_{i}" for i in range(len(nodes))],
         model=shlex.quote(deployment.model_id),
         settings=settings,
         nodes=nodes,
-        front=front,
+        front=front(deployment, placement),
     )
+    return Export(target, (Manifest(name, text),), against, tuple(notes))

@@ -10,21 +10,20 @@ from __future__ import annotations
 from typing import Final
 
 from pdplan.interop.deploy.flags import sglang_options
-from pdplan.interop.deploy.header import header
 from pdplan.interop.deploy.limits import (
     common_notes,
     refuse_kv_dtype,
     refuse_pipeline_mismatch,
 )
-from pdplan.interop.deploy.placement import Placed, Placement, place
+from pdplan.interop.deploy.placement import Placed, Placement
 from pdplan.interop.deploy.record import Deployment
-from pdplan.interop.deploy.rendering import Export, Manifest
+from pdplan.interop.deploy.rendering import Export
 from pdplan.interop.deploy.script import (
     Command,
     Front,
     described,
     quoted_lines,
-    script,
+    script_export,
     url,
     visible_gpus,
 )
@@ -49,29 +48,18 @@ def sglang(deployment: Deployment) -> Export:
     """
     refuse_kv_dtype(deployment, "SGLang")
     refuse_pipeline_mismatch(deployment)
-    placement = place(deployment)
     notes = [*_notes(deployment), *common_notes(deployment)]
-    head = header(
+    return script_export(
         deployment,
-        placement,
-        what="SGLang on each node (bash sglang-serve.sh node 0, ...; then bash sglang-serve.sh front)",
+        target="sglang",
+        what="SGLang",
         against=AGAINST,
         edit=_edit(deployment),
         notes=notes,
-    )
-    text = script(
-        deployment,
-        placement,
-        header=head,
         settings=_settings(deployment),
-        commands=[
-            (node, _command(deployment, placed, rank))
-            for placed in placement.placed
-            for rank, node in enumerate(placed.nodes)
-        ],
-        front=_front(deployment, placement),
+        command=_command,
+        front=_front,
     )
-    return Export("sglang", (Manifest("sglang-serve.sh", text),), AGAINST, tuple(notes))
 
 
 def _command(deployment: Deployment, placed: Placed, rank: int) -> Command:

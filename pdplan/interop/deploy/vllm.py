@@ -12,22 +12,21 @@ from __future__ import annotations
 from typing import Final
 
 from pdplan.interop.deploy.flags import vllm_options
-from pdplan.interop.deploy.header import header
 from pdplan.interop.deploy.limits import (
     common_notes,
     refuse_kv_dtype,
     refuse_pipeline_split,
 )
-from pdplan.interop.deploy.placement import Placed, Placement, place
+from pdplan.interop.deploy.placement import Placed, Placement
 from pdplan.interop.deploy.record import Deployment
-from pdplan.interop.deploy.rendering import Export, Manifest
+from pdplan.interop.deploy.rendering import Export
 from pdplan.interop.deploy.script import (
     Command,
     Front,
     described,
     host,
     quoted_lines,
-    script,
+    script_export,
     url,
     visible_gpus,
 )
@@ -60,30 +59,19 @@ def vllm(deployment: Deployment) -> Export:
     """
     refuse_kv_dtype(deployment, "vLLM")
     refuse_pipeline_split(deployment)
-    placement = place(deployment)
     against = AGAINST if deployment.is_split else (*AGAINST, ROUTER_AGAINST)
     notes = [*_routing_notes(deployment), *common_notes(deployment)]
-    head = header(
+    return script_export(
         deployment,
-        placement,
-        what="vllm serve on each node (bash vllm-serve.sh node 0, ...; then bash vllm-serve.sh front)",
+        target="vllm",
+        what="vllm serve",
         against=against,
         edit=_edit(deployment),
         notes=notes,
-    )
-    text = script(
-        deployment,
-        placement,
-        header=head,
         settings=_settings(deployment),
-        commands=[
-            (node, _command(deployment, placed, rank))
-            for placed in placement.placed
-            for rank, node in enumerate(placed.nodes)
-        ],
-        front=_front(deployment, placement),
+        command=_command,
+        front=_front,
     )
-    return Export("vllm", (Manifest("vllm-serve.sh", text),), against, tuple(notes))
 
 
 def _command(deployment: Deployment, placed: Placed, rank: int) -> Command:
