@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
 from pdplan import units
-from pdplan.planner.need import scaled
-from pdplan.planner.problem import Array, Problem
-from pdplan.planner.traffic import ClassTraffic
+from pdplan.planner.problem import Problem
+from pdplan.planner.vary import scaled, with_demands, with_link, with_outputs, with_prompts, with_targets
 from pdplan.serving.demand import ClassDemand
 from pdplan.spec.slo import Limits, Slo
 
@@ -80,20 +79,6 @@ def _demand(problem: Problem) -> ClassDemand:
     return problem.traffic[0].demand
 
 
-def with_demand(problem: Problem, demand: ClassDemand) -> Problem:
-    """Return the problem with other lengths of its one class; instances stay."""
-    other = replace(problem, traffic=(replace(problem.traffic[0], demand=demand),))
-    other.__dict__["_options"] = problem._options
-    return other
-
-
-def _same_traffic(problem: Problem, other: Problem) -> Problem:
-    """Keep what was computed of lengths and instances where neither changed."""
-    other.__dict__["_options"] = problem._options
-    other.__dict__["decode_work"] = problem.decode_work
-    return other
-
-
 def at_rate(problem: Problem, rate: float) -> Problem:
     """Return the problem at another arrival rate [1/s]."""
     return scaled(problem, rate / _demand(problem).arrival_rate)
@@ -101,33 +86,12 @@ def at_rate(problem: Problem, rate: float) -> Problem:
 
 def at_prompt(problem: Problem, mean_tokens: float) -> Problem:
     """Return the problem with every prompt longer or shorter by one factor; hits stay a share of it."""
-    demand = _demand(problem)
-    factor = mean_tokens / demand.mean_prompt_tokens
-    prompt = np.maximum(factor * demand.prompt_tokens, 1.0)
-    cached = demand.cached_tokens
-    return with_demand(
-        problem,
-        replace(
-            demand,
-            prompt_tokens=prompt,
-            cached_tokens=None if cached is None else np.minimum(factor * cached, prompt - 1.0),
-        ),
-    )
-
-
-def scaled_outputs(demand: ClassDemand, factor: float) -> Array:
-    """Output tokens at each atom times a factor, at least the smaller of 2 and what there was [tok]."""
-    return np.maximum(factor * demand.output_tokens, np.minimum(demand.output_tokens, 2.0))
+    return with_prompts(problem, mean_tokens / _demand(problem).mean_prompt_tokens)
 
 
 def at_output(problem: Problem, mean_tokens: float) -> Problem:
-    """Return the problem with every output longer or shorter by one factor.
-
-    A request of two tokens or more keeps two: otherwise its TPOT would be undefined.
-    """
-    demand = _demand(problem)
-    factor = mean_tokens / demand.mean_output_tokens
-    return with_demand(problem, replace(demand, output_tokens=scaled_outputs(demand, factor)))
+    """Return the problem with every output longer or shorter by one factor; two tokens or more stay two."""
+    return with_outputs(problem, mean_tokens / _demand(problem).mean_output_tokens)
 
 
 def hit_ratio(problem: Problem) -> float:
@@ -139,36 +103,22 @@ def hit_ratio(problem: Problem) -> float:
 
 def at_hit_ratio(problem: Problem, share: float) -> Problem:
     """Return the problem at another share of prompt tokens found in the prefix cache of prefill [-]."""
-    demand = _demand(problem)
-    cached = np.maximum(np.minimum(share * demand.prompt_tokens, demand.prompt_tokens - 1.0), 0.0)
-    return with_demand(problem, replace(demand, cached_tokens=cached if share > 0 else None))
+
+    def hits(demand: ClassDemand) -> ClassDemand:
+        cached = np.maximum(np.minimum(share * demand.prompt_tokens, demand.prompt_tokens - 1.0), 0.0)
+        return replace(demand, cached_tokens=cached if share > 0 else None)
+
+    return with_demands(problem, hits)
 
 
 def at_link(problem: Problem, bytes_per_s: float) -> Problem:
     """Return the problem with another bandwidth of one port, its software ceiling in proportion [B/s]."""
-    factor = bytes_per_s / problem.link.bytes_per_s
-    cap = problem.link.software_cap_bytes_per_s
-    link = problem.link.model_copy(
-        update={
-            "bytes_per_s": bytes_per_s,
-            "software_cap_bytes_per_s": None if cap is None else factor * cap,
-        }
-    )
-    for role in ("prefill", "decode"):
-        problem.options(role)
-    other = replace(problem, link=link)
-    other.__dict__["_options"] = {
-        role: ([replace(o, link_bytes_per_s=factor * o.link_bytes_per_s) for o in options], rejected)
-        for role, (options, rejected) in problem._options.items()
-    }
-    other.__dict__["decode_work"] = problem.decode_work
-    return other
+    return with_link(problem, bytes_per_s / problem.link.bytes_per_s)
 
 
 def at_overlap(problem: Problem, share: float) -> Problem:
     """Return the problem at another share of prefill that KV streaming may hide behind [-]."""
-    scenario = problem.scenario.model_copy(update={"overlap": share})
-    return _same_traffic(problem, replace(problem, scenario=scenario))
+    return problem.with_overlap(share)
 
 
 def at_kv_dtype(problem: Problem, dtype: str) -> Problem:
@@ -186,14 +136,9 @@ def target_of(problem: Problem, metric: str) -> float | None:
     return next(iter(limits.values())) if isinstance(limits, dict) else limits
 
 
-def at_target(problem: Problem, metric: str, limit_s: float) -> Problem:
+def at_target(problem: Problem, metric: Literal["ttft", "tpot"], limit_s: float) -> Problem:
     """Return the problem with every limit on a metric scaled as its first one is [s]."""
-    traffic = problem.traffic[0]
-    limits = _limits(traffic.slo, metric)
-    factor = limit_s / (target_of(problem, metric) or limit_s)
-    new = {k: v * factor for k, v in limits.items()} if isinstance(limits, dict) else limit_s
-    changed: ClassTraffic = replace(traffic, slo=traffic.slo.model_copy(update={metric: new}))
-    return _same_traffic(problem, replace(problem, traffic=(changed,)))
+    return with_targets(problem, metric, limit_s / (target_of(problem, metric) or limit_s))
 
 
 #: Inputs with a number, in the order they are printed.

@@ -95,15 +95,11 @@ class Stations:
     def _colocated(self) -> dict[tuple[Any, ...], ColocatedFleet]:
         return {}
 
-    def own(self, option: InstanceOption) -> InstanceOption:
-        """Return the instance kind of this problem that an equal one of another problem stands for."""
-        return next(o for o in self.problem.options(option.role) if _kind(o) == _kind(option))
-
     def colocated(self, problem: Problem, option: InstanceOption, count: int) -> ColocatedFleet:
         """Return a colocated fleet under another problem's objectives."""
         key = (*_kind(option), count)
         if key not in self._colocated:
-            self._colocated[key] = ColocatedFleet(self.problem, self.own(option), count)
+            self._colocated[key] = ColocatedFleet(self.problem, self.problem.own(option), count)
         return _SameColocated(problem, option, count, self._colocated[key])
 
 
@@ -117,7 +113,7 @@ class _Lent(Evaluator):
         assert self.stations is not None
         key = (id(option), count)
         if key not in self._prefill:
-            solved = self.stations.evaluator.prefill(self.stations.own(option), count)
+            solved = self.stations.evaluator.prefill(self.stations.problem.own(option), count)
             self._prefill[key] = _SamePrefill(self.problem, option, count, solved=solved)
         return self._prefill[key]
 
@@ -125,7 +121,7 @@ class _Lent(Evaluator):
         assert self.stations is not None
         key = (id(option), count)
         if key not in self._decode:
-            solved = self.stations.evaluator.decode(self.stations.own(option), count)
+            solved = self.stations.evaluator.decode(self.stations.problem.own(option), count)
             self._decode[key] = _SameDecode(self.problem, option, count, solved=solved)
         return self._decode[key]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,13 +42,7 @@ class Kinds:
 
 def roomy(problem: Problem, kinds: tuple[Kind, ...]) -> list[Kind]:
     """Kinds whose KV memory holds the longest request of a problem; one that is not known counts as room."""
-    block = problem.scenario.memory.block_tokens
-    return [
-        k
-        for k in kinds
-        if k.option.kv_capacity_tokens is None
-        or math.ceil(problem.longest_tokens(k.option.role) / block) <= k.option.kv_capacity_tokens // block
-    ]
+    return [k for k in kinds if problem.holds_longest(k.option)]
 
 
 def all_kinds(problem: Problem, space: SearchSpace) -> Kinds:

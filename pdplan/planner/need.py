@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 from pdplan.errors import InfeasibleError, UnstableError
 from pdplan.planner.evaluate import Disaggregated
-from pdplan.planner.problem import Problem
 from pdplan.planner.result import Need
 from pdplan.planner.search import Candidate, Search
+from pdplan.planner.vary import scaled
 
 #: Relative precision of the fractional counts.
 PRECISION = 2e-3
@@ -56,19 +55,6 @@ def excess(fleet: Disaggregated) -> float:
             worst = max(worst, math.log(max(missed, 1e-300) / (1.0 - joint.attainment)))
     share = fleet.decode.kv_p99_share
     return max(worst, math.log(share)) if share else worst
-
-
-def scaled(problem: Problem, scale: float) -> Problem:
-    """Return the same problem at ``scale`` times every rate."""
-    traffic = tuple(
-        replace(t, demand=replace(t.demand, arrival_rate=t.demand.arrival_rate * scale))
-        for t in problem.traffic
-    )
-    other = replace(problem, traffic=traffic)
-    # Lengths do not change with the rate: what was computed of them is kept.
-    other.__dict__["decode_work"] = problem.decode_work
-    other.__dict__["_options"] = problem._options
-    return other
 
 
 def _largest_scale(excess_at: Callable[[float], float], full: float) -> float:

@@ -12,12 +12,12 @@ from pdplan.planner.colocated import ColocatedFleet
 from pdplan.planner.evaluate import SEARCH_POINTS, Disaggregated, several
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.judge import cost_of
-from pdplan.planner.need import scaled
 from pdplan.planner.placement_excess import Excesses, joint_excesses, other_excesses, ttft_excesses
 from pdplan.planner.placement_goodput import Limited, decode_ceiling, largest_rate, prefill_ceiling
 from pdplan.planner.problem import Problem
 from pdplan.planner.search import MAX_INSTANCES
 from pdplan.planner.stations import DecodeSide, PrefillSide
+from pdplan.planner.vary import scaled
 from pdplan.spec.slo import Slo
 from pdplan.trust import Trust
 

@@ -10,11 +10,11 @@ from functools import cached_property
 from pdplan.errors import InfeasibleError, UnstableError
 from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.instances import InstanceOption
-from pdplan.planner.need import scaled
 from pdplan.planner.placement_excess import Excesses, decode_excesses, pair_excesses, ttft_excesses
 from pdplan.planner.problem import Problem
 from pdplan.planner.search import MAX_INSTANCES
 from pdplan.planner.stations import DecodeSide, PrefillSide
+from pdplan.planner.vary import scaled
 
 #: Relative precision of a goodput.
 PRECISION = 1e-3

@@ -82,17 +82,23 @@ class Problem:
             self._options[role] = roomy, rejected
         return self._options[role][0]
 
+    @cached_property
+    def _longest(self) -> dict[Role, int]:
+        return {}
+
     def longest_tokens(self, role: Role) -> int:
         """KV of the longest request in an instance: its prompt in prefill, all of it elsewhere [tok].
 
         One in `BEYOND` may be longer: the far end of a law without an end is not a request to plan for.
         """
-        mix = self.demand
-        tokens = mix.prompt_tokens if role == "prefill" else mix.prompt_tokens + mix.output_tokens + 1.0
-        order = np.argsort(tokens)
-        reached = np.cumsum(mix.weight[order]) / mix.weight.sum()
-        at = min(int(np.searchsorted(reached, 1.0 - 1.0 / BEYOND)), tokens.size - 1)
-        return math.ceil(float(tokens[order][at]))
+        if role not in self._longest:
+            mix = self.demand
+            tokens = mix.prompt_tokens if role == "prefill" else mix.prompt_tokens + mix.output_tokens + 1.0
+            order = np.argsort(tokens)
+            reached = np.cumsum(mix.weight[order]) / mix.weight.sum()
+            at = min(int(np.searchsorted(reached, 1.0 - 1.0 / BEYOND)), tokens.size - 1)
+            self._longest[role] = math.ceil(float(tokens[order][at]))
+        return self._longest[role]
 
     def holds_longest(self, option: InstanceOption) -> bool:
         """Whether the KV memory of one rank of an instance holds the longest request; unknown memory does."""
@@ -114,6 +120,11 @@ class Problem:
         """Parallelisms of a role that cannot be, and why."""
         self.options(role)
         return self._options[role][1]
+
+    def own(self, option: InstanceOption) -> InstanceOption:
+        """Return the instance here that an equal one of another problem stands for, room or not."""
+        kind = (option.accelerator.name, option.degrees)
+        return next(o for o in self._built.of(option.role)[0] if (o.accelerator.name, o.degrees) == kind)
 
     # ------------------------------------------------------------------ lengths
 
@@ -143,14 +154,18 @@ class Problem:
         """Return the problem under other traffic: the same instances, those that have room for it."""
         return self._lent(replace(self, traffic=traffic), "_built")
 
+    def with_same_instances(self, traffic: tuple[ClassTraffic, ...]) -> Problem:
+        """Return the problem under other rates of its classes: every instance has room for them."""
+        return self._lent(replace(self, traffic=traffic), "_built", "_options")
+
     def with_same_lengths(self, traffic: tuple[ClassTraffic, ...]) -> Problem:
-        """Return the problem under traffic of the same lengths in the same shares."""
-        return self._lent(replace(self, traffic=traffic), "_built", "_options", "decode_work")
+        """Return the problem under traffic of the same lengths in the same shares: rates, objectives."""
+        return self._lent(replace(self, traffic=traffic), "_built", "_options", "_longest", "decode_work")
 
     def with_overlap(self, overlap: float) -> Problem:
         """Return the problem at another share of prefill that KV streaming may hide behind [-]."""
         other = replace(self, scenario=self.scenario.model_copy(update={"overlap": overlap}))
-        return self._lent(other, "_built", "_options", "decode_work")
+        return self._lent(other, "_built", "_options", "_longest", "decode_work")
 
     def with_instances(
         self, change: Callable[[InstanceOption], InstanceOption], link: Link | None = None
@@ -158,11 +173,11 @@ class Problem:
         """Return the problem with every instance changed: its step times, its share of the link."""
         other = replace(self, link=link or self.link)
         other.__dict__["_built"] = self._built.changed(change)
-        return self._lent(other, "decode_work")
+        return self._lent(other, "_longest", "decode_work")
 
     def with_kinds(self, prefill: InstanceOption, decode: InstanceOption) -> Problem:
         """Return the problem with one kind of instance for each pool."""
-        other = self._lent(replace(self), "_built", "decode_work")
+        other = self._lent(replace(self), "_built", "_longest")
         other._options["prefill"] = [prefill], self.rejected("prefill")
         other._options["decode"] = [decode], self.rejected("decode")
         return other

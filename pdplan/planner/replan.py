@@ -16,7 +16,6 @@ from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.judge import judge
 from pdplan.planner.problem import Problem, assemble
 from pdplan.planner.result import Fleet
-from pdplan.planner.schedule_size import of_kinds
 from pdplan.planner.search import MORE_DECODE, Candidate, Search, smallest_up_to
 from pdplan.planner.simulation import chosen_fleet
 from pdplan.planner.sizing import find, stated_fleet
@@ -146,7 +145,7 @@ def smallest_growth(problem: Problem, now: Disaggregated) -> Candidate | None:
     Of equals the cheaper. Taking instances away never helps an objective: only additions are tried.
     """
     prefill, decode = now.prefill.option, now.decode.option
-    search = Search(of_kinds(problem, prefill, decode))
+    search = Search(problem.with_kinds(prefill, decode))
     start = smallest_up_to(lambda n: search.decode_meets(decode, n), now.decode.count)
     if start is None:
         return None

@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from pdplan.errors import InfeasibleError
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.problem import Problem
 from pdplan.planner.search import Candidate, Search
+from pdplan.planner.vary import at_class_rates
 
 Rates = tuple[float, ...]
-
-
-def at_class_rates(problem: Problem, rates: Rates) -> Problem:
-    """Return the problem at other rates of its classes; classes without requests are left out [1/s].
-
-    What was computed of lengths alone is kept.
-    """
-    traffic = tuple(
-        replace(t, demand=replace(t.demand, arrival_rate=r))
-        for t, r in zip(problem.traffic, rates, strict=True)
-        if r > 0
-    )
-    other = replace(problem, traffic=traffic)
-    other.__dict__["_options"] = problem._options
-    if len(problem.traffic) == 1:
-        other.__dict__["decode_work"] = problem.decode_work
-    return other
-
-
-def of_kinds(problem: Problem, prefill: InstanceOption, decode: InstanceOption) -> Problem:
-    """Return the problem with one kind of instance for each pool."""
-    other = replace(problem)
-    other.__dict__["_options"] = {
-        "prefill": ([prefill], problem.rejected("prefill")),
-        "decode": ([decode], problem.rejected("decode")),
-    }
-    return other
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +28,7 @@ class Sizes:
 
     @cached_property
     def _fixed(self) -> Problem:
-        return of_kinds(self.problem, self.prefill, self.decode)
+        return self.problem.with_kinds(self.prefill, self.decode)
 
     def counts(self, rates: Rates) -> tuple[int, int]:
         """Return (prefill, decode) instances of the cheapest fleet; one each where nobody comes.

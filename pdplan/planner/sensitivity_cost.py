@@ -8,7 +8,6 @@ from typing import Any, Final
 from pdplan.errors import InfeasibleError
 from pdplan.planner.break_even_bound import BoundedSearch
 from pdplan.planner.break_even_search import Line
-from pdplan.planner.instances import InstanceOption
 from pdplan.planner.judge import cost_of
 from pdplan.planner.problem import Problem
 from pdplan.planner.search import Candidate
@@ -73,10 +72,11 @@ class Again:
 
     def _meets(self, search: BoundedSearch) -> bool:
         """Whether the fleet at hand meets every objective there."""
-        prefill = same_kind(search.problem, self.best.prefill)
-        decode = same_kind(search.problem, self.best.decode)
+        prefill, decode = search.problem.own(self.best.prefill), search.problem.own(self.best.decode)
         return (
-            search.prefill_stable(prefill, self.best.prefill_count)
+            search.problem.holds_longest(prefill)
+            and search.problem.holds_longest(decode)
+            and search.prefill_stable(prefill, self.best.prefill_count)
             and search.decode_meets(decode, self.best.decode_count)
             and search.fleet_meets(
                 search.evaluator.fleet(prefill, self.best.prefill_count, decode, self.best.decode_count)
@@ -114,12 +114,6 @@ class Again:
         past = max(x for x in line.known if x < flip.value) if flip.value < 1 else None
         found = self.plan(_RATE, past or min(x for x in line.known if x > flip.value))
         return CostStep(flip.value, self.usd(found), _label(found))
-
-
-def same_kind(problem: Problem, option: InstanceOption) -> InstanceOption:
-    """Return the instance kind of a problem that an equal one of another problem stands for."""
-    kind = (option.accelerator.name, option.degrees)
-    return next(o for o in problem.options(option.role) if (o.accelerator.name, o.degrees) == kind)
 
 
 def _label(found: Candidate | None) -> str:

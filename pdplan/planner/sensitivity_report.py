@@ -15,7 +15,7 @@ from pdplan.planner.judge import judge
 from pdplan.planner.problem import Problem, assemble
 from pdplan.planner.result import ClassPlan, Fleet
 from pdplan.planner.search import Candidate, Search
-from pdplan.planner.sensitivity_cost import Again, CostStep, same_kind, significant
+from pdplan.planner.sensitivity_cost import Again, CostStep, significant
 from pdplan.planner.sensitivity_inputs import LEVERS, Lever
 from pdplan.planner.sensitivity_symbolic import elasticities, mean_ttft_elasticity
 from pdplan.planner.sizing import find
@@ -164,7 +164,7 @@ def sensitivity(scenario: Scenario) -> Sensitivity:
 
 def latencies(problem: Problem, best: Candidate) -> tuple[dict[str, float], ...] | None:
     """Return the latencies [s] of every class on the same fleet in another problem; None if overloaded."""
-    prefill, decode = same_kind(problem, best.prefill), same_kind(problem, best.decode)
+    prefill, decode = problem.own(best.prefill), problem.own(best.decode)
     try:
         fleet = Evaluator(problem).fleet(prefill, best.prefill_count, decode, best.decode_count)
         return tuple(_read(fleet, i) for i in range(len(problem.traffic)))

@@ -14,6 +14,7 @@ from pdplan.planner.judge import class_plan
 from pdplan.planner.problem import Problem
 from pdplan.planner.result import Objective
 from pdplan.planner.stations import DecodeSide, PrefillSide
+from pdplan.planner.vary import scaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +179,6 @@ def backlog_per_s(fleet: Disaggregated) -> float:
 
 def capacities_per_s(fleet: Disaggregated) -> Mapping[str, float]:
     """Requests per second at which each station is full [1/s]; just stable is not yet full."""
-    from pdplan.planner.need import scaled
-
     rate = fleet.problem.demand.arrival_rate
     little = scaled(fleet.problem, 1e-6)
     prefill = PrefillSide(little, fleet.prefill.option, fleet.prefill.count)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from pdplan.planner.sweep_means_row import means_row
 from pdplan.planner.sweep_points import Base, Point
 from pdplan.planner.sweep_row import Row, failed_row
 from pdplan.planner.sweep_smooth import Answer, Array, at_rates
+from pdplan.planner.vary import at_class_rates
 from pdplan.spec.scenario import FixedPool, Scenario
 
 _COUNTS: Final = ("fleet.prefill.count", "fleet.decode.count")
@@ -189,16 +190,7 @@ class _Means:
     def _search(self, rates: tuple[float, ...]) -> Search:
         """Stations at these rates: pools are solved once for each number of instances."""
         if rates not in self._searches:
-            problem = self.problem
-            traffic = tuple(
-                replace(t, demand=replace(t.demand, arrival_rate=r))
-                for t, r in zip(problem.traffic, rates, strict=True)
-            )
-            other = replace(problem, traffic=traffic)
-            other.__dict__["_options"] = problem._options
-            if len(traffic) == 1:  # the mix of lengths is that of the one class at any rate
-                other.__dict__["decode_work"] = problem.decode_work
-            self._searches[rates] = Search(other)
+            self._searches[rates] = Search(at_class_rates(self.problem, rates))
         return self._searches[rates]
 
     def _fleet(self, search: Search, prefill: int, decode: int) -> Any:

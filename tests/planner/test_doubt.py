@@ -32,10 +32,10 @@ from pdplan.planner.doubt_inputs import (
 from pdplan.planner.doubt_judge import Jury, kept, promises
 from pdplan.planner.doubt_sample import doubted
 from pdplan.planner.evaluate import Disaggregated
-from pdplan.planner.need import scaled
 from pdplan.planner.problem import assemble
 from pdplan.planner.search import Search
 from pdplan.planner.simulation import chosen_fleet
+from pdplan.planner.vary import scaled
 from pdplan.spec.loading import parse_scenario
 from pdplan.spec.uncertainty import CERTAIN, Interval, Lognormal, read_spread
 
