@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pdplan import units
 from pdplan.errors import InputError
 from pdplan.spec.trace_rate import TraceRate
-from pdplan.workload import Trace, arrival_statistics, window_rates
-
-Array = NDArray[np.float64]
+from pdplan.workload import Trace, arrival_statistics, rate_for, window_rates
 
 #: Local variation of gaps from which on arrivals inside a window are called burstier than Poisson [-].
 BURSTY = 1.25
@@ -91,28 +88,18 @@ def traced_rate(asked: TraceRate, trace: Trace) -> TracedRate:
     """
     probability, window_s = asked.window_rate
     try:
-        rates = window_rates(trace, window_s)
+        found = rate_for(trace, window_s, 1.0 if probability is None else probability)
+        rate, covered = found.rate, found.time_share
+        if probability is None:
+            rate = found.mean_rate
+            covered = float(np.mean(window_rates(trace, window_s) <= rate))
     except InputError as error:
         raise InputError(f"plan_for: {asked.plan_for} of {asked.trace}: {error}") from None
-    mean_rate = float(rates.mean())
-    rate = mean_rate if probability is None else _quantile(rates, probability)
     if rate <= 0:
         raise InputError(
             f"{asked.plan_for} of trace {asked.trace} is no request at all: plan for a higher percentile"
         )
     seen = arrival_statistics(trace.arrival_s, window_s=window_s)
     return TracedRate(
-        rate,
-        asked,
-        trace,
-        mean_rate,
-        float(rates.max()),
-        int(rates.size),
-        float(np.mean(rates <= rate)),
-        seen.local_scv,
+        rate, asked, trace, found.mean_rate, found.peak_rate, found.windows, covered, seen.local_scv
     )
-
-
-def _quantile(rates: Array, probability: float) -> float:
-    """Smallest of the rates that this share of them does not exceed [1/s]."""
-    return float(np.quantile(rates, probability, method="inverted_cdf"))
