@@ -17,7 +17,8 @@ from pdplan.spec.accelerator import Accelerator
 from pdplan.spec.catalog import catalog_document, load_accelerator
 from pdplan.spec.link import Link
 from pdplan.spec.model_spec import ModelSpec
-from pdplan.spec.scenario import InlineLatency, Parallel, Scenario
+from pdplan.spec.pools import Parallel
+from pdplan.spec.scenario import InlineLatency, Scenario
 
 if TYPE_CHECKING:
     from pdplan.latency.profile import LatencyProfile

@@ -16,7 +16,7 @@ from pdplan.planner.instances import (
 )
 from pdplan.planner.problem import Problem
 from pdplan.spec.link import Link
-from pdplan.spec.scenario import Parallel
+from pdplan.spec.pools import Parallel
 
 #: Start-up time of a copy between two GPUs of a node, as of the catalog's NVLinks.
 PEER_COPY = "10 us"

@@ -19,7 +19,8 @@ from pdplan.planner.result import Fleet
 from pdplan.planner.search import MORE_DECODE, Candidate, Search, smallest_up_to
 from pdplan.planner.simulation import chosen_fleet
 from pdplan.planner.sizing import find, stated_fleet
-from pdplan.spec.scenario import FixedPool, Scenario
+from pdplan.spec.pools import FixedPool
+from pdplan.spec.scenario import Scenario
 
 Decision = Literal["keep", "add", "new"]
 

@@ -12,7 +12,8 @@ from pdplan.planner.simulated import simulate_fleet
 from pdplan.planner.sizing import find, stated_fleet
 from pdplan.sim.result import SimResult
 from pdplan.sim.watch import OnProgress
-from pdplan.spec.scenario import FixedPool, Scenario
+from pdplan.spec.pools import FixedPool
+from pdplan.spec.scenario import Scenario
 
 
 def simulate(

@@ -20,7 +20,8 @@ from pdplan.planner.result import Colocated, Fleet
 from pdplan.planner.search import Candidate, Search
 from pdplan.planner.verdict import ClassVerdict
 from pdplan.planner.verdicts import Settling, class_verdict, settled_verdicts, split_problem
-from pdplan.spec.scenario import FixedPool, Scenario
+from pdplan.spec.pools import FixedPool
+from pdplan.spec.scenario import Scenario
 from pdplan.symbolic import Derivation
 
 

@@ -17,7 +17,8 @@ from pdplan.planner.sweep_points import Base, Point, grid, latin, with_units
 from pdplan.planner.sweep_row import STATUSES, Quantities, Row
 from pdplan.planner.sweep_run import run_points
 from pdplan.planner.sweep_write import check_output, write_table
-from pdplan.spec.scenario import FixedFleet, FixedPool, Scenario
+from pdplan.spec.pools import FixedFleet, FixedPool
+from pdplan.spec.scenario import Scenario
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -30,7 +30,8 @@ from pdplan.planner.sweep_points import Base, Point
 from pdplan.planner.sweep_row import Row, failed_row
 from pdplan.planner.sweep_smooth import Answer, Array, at_rates
 from pdplan.planner.vary import at_class_rates
-from pdplan.spec.scenario import FixedPool, Scenario
+from pdplan.spec.pools import FixedPool
+from pdplan.spec.scenario import Scenario
 
 _COUNTS: Final = ("fleet.prefill.count", "fleet.decode.count")
 _MOST: Final = 100_000

@@ -12,7 +12,8 @@ import numpy as np
 from pdplan.errors import InputError, ScenarioError, UnsupportedError
 from pdplan.serving.demand import ClassDemand
 from pdplan.spec.catalog import catalog_document
-from pdplan.spec.scenario import RequestClass, Scenario
+from pdplan.spec.request_class import RequestClass
+from pdplan.spec.scenario import Scenario
 from pdplan.spec.slo import Slo
 from pdplan.spec.trace_rate import TraceRate
 from pdplan.workload import JointLengths, Trace, Workload, joint_lengths, length_law, load_workload
