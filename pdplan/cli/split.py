@@ -8,7 +8,7 @@ from pdplan.cli.output import load, print_json, width
 from pdplan.cli.plan import announce
 from pdplan.errors import EXIT_NO
 from pdplan.planner import split
-from pdplan.planner.note import split_note
+from pdplan.planner.split_text import split_note
 from pdplan.sim.compiled import is_compiled
 
 

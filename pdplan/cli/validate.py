@@ -8,7 +8,7 @@ from pdplan.cli.output import load, no_as_json, print_json, width
 from pdplan.cli.plan import announce
 from pdplan.errors import EXIT_NO
 from pdplan.planner import validate
-from pdplan.planner.note import validation_note
+from pdplan.planner.validation_text import validation_note
 from pdplan.sim.compiled import is_compiled
 
 

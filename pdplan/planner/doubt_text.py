@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Final
 
-from pdplan.planner.note import table
+from pdplan.planner.text import table, wrap
 
 if TYPE_CHECKING:
     from pdplan.planner.doubt_answer import Doubt, Driver, Probability
@@ -25,13 +24,13 @@ def doubt_text(doubt: Doubt, *, width: int) -> str:
     """Return the text of a doubt."""
     sc = doubt.scenario
     blocks = [
-        _wrap(f"{sc.name or sc.model}: how sure is {doubt.label} ({doubt.usd_per_hour:.2f} USD/h)?", width),
+        wrap(f"{sc.name or sc.model}: how sure is {doubt.label} ({doubt.usd_per_hour:.2f} USD/h)?", width),
         _answer(doubt, width),
         _inputs(doubt, width),
         _promises(doubt),
         _drivers(doubt),
         _surer(doubt, width),
-        _wrap(
+        wrap(
             f"{doubt.samples:,} samples of a scrambled Sobol sequence (seed {doubt.seed}), judged by "
             "formulas. Intervals are Wilson's at 95%, as of independent samples.",
             width,
@@ -48,22 +47,20 @@ def _answer(doubt: Doubt, width: int) -> list[str]:
             f" A station is above the planned load limit of {limit:.0%} in {_share(doubt.over_load_limit)} "
             "of the samples; that alone is not counted as a miss."
         )
-    return _wrap(text, width)
+    return wrap(text, width)
 
 
 def _inputs(doubt: Doubt, width: int) -> list[str]:
     lines = ["In doubt, against what the plan takes:"]
     for row in doubt.inputs:
         if not row.is_certain:
-            lines += _wrap(f"{WORDS[row.name]}: {row.spread} ({row.source})", width, "  ")
+            lines += wrap(f"{WORDS[row.name]}: {row.spread} ({row.source})", width, "  ")
     measured = [r for r in doubt.inputs if r.is_certain and r.source not in ("scenario", "not stated")]
     for row in measured:
-        lines += _wrap(f"{WORDS[row.name]}: taken as certain ({row.source})", width, "  ")
+        lines += wrap(f"{WORDS[row.name]}: taken as certain ({row.source})", width, "  ")
     certain = [WORDS[r.name] for r in doubt.inputs if r.is_certain and r not in measured]
     if certain:
-        lines += _wrap(
-            f"taken as certain: {', '.join(certain)} (see uncertainty: in a scenario)", width, "  "
-        )
+        lines += wrap(f"taken as certain: {', '.join(certain)} (see uncertainty: in a scenario)", width, "  ")
     return lines
 
 
@@ -96,7 +93,7 @@ def _driver(d: Driver) -> tuple[str, ...]:
 def _surer(doubt: Doubt, width: int) -> list[str]:
     wanted = _share(doubt.confidence)
     if doubt.sure is None:
-        return _wrap(
+        return wrap(
             f"No number of these instances holds with {wanted}: {_share(doubt.best_share)} is the most that "
             f"more of them reach. In the way: {doubt.in_the_way}. Other instances (parallel), a looser "
             "objective or a better-known input may.",
@@ -104,10 +101,10 @@ def _surer(doubt: Doubt, width: int) -> list[str]:
         )
     sure = doubt.sure
     if (sure.prefill, sure.decode) == (doubt.prefill, doubt.decode):
-        return _wrap(f"It is the cheapest of its kind that holds with {wanted}: nothing to add.", width)
+        return wrap(f"It is the cheapest of its kind that holds with {wanted}: nothing to add.", width)
     extra = sure.usd_per_hour - doubt.usd_per_hour
     share = f" ({extra / doubt.usd_per_hour:.0%})" if doubt.usd_per_hour > 0 else ""
-    return _wrap(
+    return wrap(
         f"To hold with {wanted}: {doubt.label_of(sure.prefill, sure.decode)}, {sure.gpus} GPUs, "
         f"{sure.usd_per_hour:.2f} USD/h, {extra:.2f} USD/h{share} more. It holds with probability "
         f"{_interval(sure.probability)}; on {doubt.samples:,} fresh samples {_share(sure.fresh.value)}.",
@@ -125,14 +122,3 @@ def _span(p: Probability) -> str:
 
 def _share(x: float) -> str:
     return f"{100 * x:.3g}%" if 0 < x < 0.1 or 0.999 <= x < 1 else f"{100 * x:.1f}%".replace(".0%", "%")
-
-
-def _wrap(text: str, width: int, indent: str = "") -> list[str]:
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=indent,
-        subsequent_indent=indent + "  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pdplan import units
-from pdplan.planner.note import table
+from pdplan.planner.text import table
 
 if TYPE_CHECKING:
     from pdplan.planner.drift import DriftReport

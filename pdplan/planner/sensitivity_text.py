@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pdplan import units
-from pdplan.planner.note import table
 from pdplan.planner.sensitivity_inputs import LEVERS
+from pdplan.planner.text import table
 
 if TYPE_CHECKING:
     from pdplan.planner.sensitivity_cost import CostStep

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Final
 
 from pdplan import units
-from pdplan.planner.note import table
+from pdplan.planner.text import table, wrap
 
 if TYPE_CHECKING:
     from pdplan.planner.spares_loss import Loss
@@ -31,7 +30,7 @@ def spares_text(report: Spares, *, width: int) -> str:
     p, d, sc = report.prefill, report.decode, report.scenario
     fleet = f"{p.needed} prefill {p.each} + {d.needed} decode {d.each}"
     blocks = [
-        _wrap(f"{sc.name or sc.model}: spares of {fleet}", width),
+        wrap(f"{sc.name or sc.model}: spares of {fleet}", width),
         _answer(report, width),
         _pools(report),
         _losses(report, width),
@@ -44,14 +43,14 @@ def _answer(report: Spares, width: int) -> list[str]:
     p, d = report.prefill, report.decode
     target = f"{100 * report.availability.target:.6g}%"
     if p.spares == d.spares == 0:
-        return _wrap(
+        return wrap(
             f"No spares: the planned instances are all up {_up(report.short_without)} of the time, the "
             f"target is {target}.",
             width,
         )
     extra = report.usd_per_hour_with - report.usd_per_hour
     share = f" ({extra / report.usd_per_hour:.0%})" if report.usd_per_hour > 0 else ""
-    return _wrap(
+    return wrap(
         f"Add {p.spares} prefill + {d.spares} decode: {report.gpus_with} GPUs, "
         f"{report.usd_per_hour_with:.2f} USD/h, {extra:.2f} USD/h{share} more. The planned instances are "
         f"then all up {_up(report.short_with)} of the time (target {target}); without spares "
@@ -78,7 +77,7 @@ def _pool(x: PoolSpares) -> tuple[str, ...]:
 
 
 def _losses(report: Spares, width: int) -> list[str]:
-    lines = _wrap("What one loss does while no spare takes over (! misses, grows: the queue grows):", width)
+    lines = wrap("What one loss does while no spare takes over (! misses, grows: the queue grows):", width)
     shown = [loss for loss in report.losses if loss.objectives]
     rows: list[tuple[str, ...]] = [("", "planned", *(_SHORT[loss.what] for loss in shown))]
     for i, (name, o) in enumerate(report.planned):
@@ -87,7 +86,7 @@ def _losses(report: Spares, width: int) -> list[str]:
         rows.append((f"{name}: {o.target}", value, *cells))
     lines += table(rows, right=tuple(range(1, len(rows[0]))))
     for loss in report.losses:
-        lines += _wrap(_said(loss, report), width, "  ") if _said(loss, report) else []
+        lines += wrap(_said(loss, report), width, "  ") if _said(loss, report) else []
     return lines
 
 
@@ -117,10 +116,10 @@ def _assumptions(report: Spares, width: int) -> list[str]:
         f"GPUs) and is back after {units.show(a.mttr, 'time')} on average. Failures are independent; spares "
         "run and fail like the others; all repairs go on at once: the number up is binomial, exactly."
     )
-    lines = _wrap(text, width)
+    lines = wrap(text, width)
     if report.assumed:
         said = "; ".join(_DEFAULTS[name] for name in report.assumed)
-        lines += _wrap(f"Assumed: {said}. Write availability: in the scenario to change it.", width)
+        lines += wrap(f"Assumed: {said}. Write availability: in the scenario to change it.", width)
     return lines
 
 
@@ -139,14 +138,3 @@ def _hours(share: float) -> str:
     if hours >= 10:
         return f"{hours:,.0f} h"
     return f"{hours:.2g} h" if hours >= 1 else f"{60 * hours:.2g} min"
-
-
-def _wrap(text: str, width: int, indent: str = "") -> list[str]:
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=indent,
-        subsequent_indent=indent + "  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

@@ -48,7 +48,7 @@ class Validation:
     @property
     def contradicted(self) -> tuple[AgreementRow, ...]:
         """Rows that fail."""
-        return tuple(r for r in self.rows if r.verdict == "disagrees" and not _excused(r))
+        return tuple(r for r in self.rows if r.verdict == "disagrees" and not excused(r))
 
     def __bool__(self) -> bool:
         """Truthy unless a formula fails."""
@@ -58,7 +58,7 @@ class Validation:
         """Draw how far simulation lies from each formula (extra ``plot``) and return the axes."""
         from pdplan.planner.plot_validation import plot_agreement
 
-        return plot_agreement(self.rows, _excused, ax)
+        return plot_agreement(self.rows, excused, ax)
 
     def document(self) -> dict[str, Any]:
         """Return the JSON document."""
@@ -76,7 +76,7 @@ class Validation:
 
     def __str__(self) -> str:
         """Read as a table."""
-        from pdplan.planner.note import validation_note
+        from pdplan.planner.validation_text import validation_note
 
         return validation_note(self, width=80)
 
@@ -85,7 +85,8 @@ class Validation:
 APPROXIMATE_MAY_ERR = 0.25
 
 
-def _excused(row: AgreementRow) -> bool:
+def excused(row: AgreementRow) -> bool:
+    """Whether a formula that differs is only approximate, and within what it may err."""
     return row.trust is Trust.APPROXIMATE and abs(row.relative_difference) <= APPROXIMATE_MAY_ERR
 
 

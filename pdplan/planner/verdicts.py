@@ -66,7 +66,7 @@ class SplitReport:
 
     def __str__(self) -> str:
         """Read like an engineer's note."""
-        from pdplan.planner.note import split_note
+        from pdplan.planner.split_text import split_note
 
         return split_note(self, width=80)
 
