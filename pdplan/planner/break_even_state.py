@@ -17,7 +17,7 @@ from pdplan.planner.search import MAX_INSTANCES, Candidate, Search, smallest_up_
 from pdplan.planner.stations import DecodeSide, PrefillSide, TpotLaw
 from pdplan.planner.verdict import TIE_USD
 from pdplan.planner.verdicts import alone, ledger_of
-from pdplan.serving.colocated_station import ColocatedStation
+from pdplan.serving.colocated_base import ColocatedStation
 from pdplan.serving.composition import TtftLaw
 from pdplan.serving.decode import StationaryBatch
 from pdplan.serving.delays import Delay

@@ -17,7 +17,8 @@ from pdplan.planner.problem import Array, Problem
 from pdplan.planner.result import REPORTED, ClassPlan, Colocated, Latency, Objective
 from pdplan.planner.search import MAX_INSTANCES, smallest_up_to
 from pdplan.planner.traffic import ClassTraffic
-from pdplan.serving.colocated_station import ColocatedStation, colocated_station
+from pdplan.serving.colocated_base import ColocatedStation
+from pdplan.serving.colocated_station import colocated_station
 from pdplan.serving.composition import TtftLaw, e2e_law
 from pdplan.serving.demand import ClassDemand
 from pdplan.spec.slo import Target

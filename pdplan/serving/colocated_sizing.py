@@ -9,7 +9,8 @@ from typing import Any
 from pdplan.checks import require_positive
 from pdplan.errors import InfeasibleError, UnstableError
 from pdplan.latency.model import LatencyModel
-from pdplan.serving.colocated_station import ColocatedStation, colocated_station
+from pdplan.serving.colocated_base import ColocatedStation
+from pdplan.serving.colocated_station import colocated_station
 from pdplan.serving.demand import ClassDemand, total_rate
 from pdplan.serving.roots import decreasing_root, smallest_count
 

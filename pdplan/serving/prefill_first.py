@@ -11,7 +11,8 @@ from pdplan.checks import require_stable
 from pdplan.errors import UnstableError
 from pdplan.serving.busy_gap import gap_pmf
 from pdplan.serving.colocated import worst_itl_s
-from pdplan.serving.colocated_station import Array, ColocatedStation
+from pdplan.serving.colocated_base import ColocatedStation
+from pdplan.serving.colocated_mix import Array
 from pdplan.serving.discrete_law import DiscreteLaw
 from pdplan.serving.roots import decreasing_root
 
