@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -177,8 +178,14 @@ class _Files:
         """Return the lengths of a catalog workload or of a file."""
         if "/" in name or Path(name).suffix in _FILE_SUFFIXES:
             return self.lengths(name)
-        workload = Workload.from_document(catalog_document("workloads", name))
-        return workload.joint(), workload.name
+        return _catalog_lengths(name)
+
+
+@cache
+def _catalog_lengths(name: str) -> tuple[JointLengths, str]:
+    """Return the lengths of a catalog workload, and its name; read once."""
+    workload = Workload.from_document(catalog_document("workloads", name))
+    return workload.joint(), workload.name
 
 
 def _is_trace(form: Any) -> bool:
