@@ -41,6 +41,7 @@ def colocated_station(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from pdplan.latency.fitted import DecodeFit, Fitted, PrefillFit
     >>> model = Fitted(PrefillFit(0.008, 5e-5), (DecodeFit(0.008, 1e-4),), (1, 1e5), (1, 512), "example")
     >>> chat = ClassDemand("chat", 8.0, np.array([1000.0]), np.array([201.0]), np.array([1.0]))
