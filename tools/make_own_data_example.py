@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from pdplan.latency.scaled import ScaledLatency
 from pdplan.planner.problem import assemble
 from pdplan.sim import ColocatedConfig, SimResult, Stream, run_colocated
 from pdplan.spec.builtin import builtin_scenario
@@ -29,28 +30,9 @@ HELD = (1, 4, 16, 32, 64, 128, 256)
 SPAN_S, LOW, HIGH, CYCLE_S = 240.0, 20.0, 60.0, 180.0
 
 
-class Stretched:
-    """A latency model, every step slower by a factor."""
-
-    def __init__(self, model: Any) -> None:
-        self._model = model
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-    def prefill_step_s(self, *args: Any) -> Any:
-        return SLOWER * self._model.prefill_step_s(*args)
-
-    def decode_step_s(self, *args: Any) -> Any:
-        return SLOWER * self._model.decode_step_s(*args)
-
-    def mixed_step_s(self, *args: Any) -> Any:
-        return SLOWER * self._model.mixed_step_s(*args)
-
-
 def cluster() -> Any:
     scenario = builtin_scenario(("model=llama-3.1-8b", "prefill.parallel={tp: [1]}"))
-    return Stretched(assemble(scenario).options("prefill")[0].latency)
+    return ScaledLatency(assemble(scenario).options("prefill")[0].latency, prefill=SLOWER, decode=SLOWER)
 
 
 def run(model: Any, prompt: int, output: int, users: int, requests: int) -> dict[str, Any]:
