@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from pdplan.planner.benchmark import BenchmarkArithmetic
 from pdplan.planner.result import Binding, ClassPlan, Colocated, Cost, Fleet, Need
 from pdplan.planner.verdict import ClassVerdict
 from pdplan.spec.scenario import Scenario
-from pdplan.symbolic import Derivation, Shown, show_derivation
+from pdplan.symbolic import Derivation, Shown, show_derivation, with_chain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,12 +43,13 @@ class Plan:
     replay: Replay | None = None
     unverified: str = "not asked for"
     basis: Any = field(default=None, repr=False)
-    derive: Callable[[], tuple[Derivation, ...]] = field(default=tuple, repr=False)
 
     @cached_property
     def derivations(self) -> tuple[Derivation, ...]:
         """The working behind every number of the plan, gathered when first asked for."""
-        return self.derive()
+        from pdplan.planner.derive import plan_derivations
+
+        return plan_derivations(self)
 
     @property
     def classes(self) -> tuple[ClassPlan, ...]:
@@ -64,7 +64,8 @@ class Plan:
     def explain(self, name: str) -> tuple[Shown, ...]:
         """Show how the quantities of that name came about: formula, numbers in it, value, source.
 
-        A name selects itself and everything below it: ``ttft`` shows ``ttft.queue``, ``ttft.prefill``, ...
+        A name selects itself and everything below it: ``ttft`` shows ``ttft.mean``, ``ttft.p99``, ...; then
+        comes the chain beneath: the quantities that went into these, and those that went into them.
 
         Raises
         ------
@@ -78,7 +79,7 @@ class Plan:
             )
             hint = did_you_mean(name, known) or "; pdplan explain lists them"
             raise InputError(f"no quantity {name!r} in the plan{hint}")
-        return tuple(show_derivation(d) for d in found)
+        return tuple(show_derivation(d) for d in with_chain(found, self.derivations))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw how much of its limit every station and every objective uses; needs the extra ``plot``.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 from pdplan.errors import InfeasibleError, InputError, UnstableError
 from pdplan.planner.answer import Plan
@@ -22,7 +21,6 @@ from pdplan.planner.verdict import ClassVerdict
 from pdplan.planner.verdicts import Settling, class_verdict, settled_verdicts, split_problem
 from pdplan.spec.pools import FixedPool
 from pdplan.spec.scenario import Scenario
-from pdplan.symbolic import Derivation
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,15 +148,7 @@ def _answer(
             f"{r.role} {r.label}: {r.why}" for role in ("prefill", "decode") for r in problem.rejected(role)
         ),
         basis=Basis(search, best, chosen),
-        derive=partial(_derivations, chosen, fleet),
     )
-
-
-def _derivations(chosen: Disaggregated, fleet: Fleet) -> tuple[Derivation, ...]:
-    """Gather the working; imported when asked for, since most plans are only read."""
-    from pdplan.planner.derive import derivations_of
-
-    return derivations_of(chosen, fleet)
 
 
 def find(search: Search) -> Candidate:

@@ -3,7 +3,9 @@
 Importing this package does not import sympy; `render` does, when something is to be shown.
 """
 
-from pdplan.symbolic.derivation import Derivation, Shown, source_of
+from pdplan.symbolic.chain import with_chain
+from pdplan.symbolic.derivation import Derivation, source_of
 from pdplan.symbolic.render import show_derivation
+from pdplan.symbolic.shown import Shown
 
-__all__ = ["Derivation", "Shown", "show_derivation", "source_of"]
+__all__ = ["Derivation", "Shown", "show_derivation", "source_of", "with_chain"]

@@ -6,14 +6,20 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from pdplan.trust import Trust
+
+Kind = Literal["formula", "computed", "given"]
 
 
 @dataclass(frozen=True, eq=False)
 class Derivation:
     """One quantity: the function that computed it and the numbers it was given.
+
+    A *formula* has a function, which sympy traces. What is *computed* by transform, root, search or
+    simulation has a defining equation, a method, and a residual: what is left when the answer is put back
+    into its equation. What is *given* says where it stands.
 
     Parameters
     ----------
@@ -22,7 +28,7 @@ class Derivation:
     title : str
         What it is, in words.
     symbol : str
-        Its symbol, e.g. ``E[W]``.
+        Its symbol, e.g. ``E[W]``; see `pdplan.symbolic.symbol_names`.
     unit : str
         Unit of the value, empty for pure numbers.
     value : float
@@ -35,12 +41,20 @@ class Derivation:
         Symbol of each argument; default the argument's name.
     units : mapping of str to str
         Unit of each argument.
-    equation : str
-        The defining equation of a quantity that is computed by transform, root or search.
+    equation, latex : str
+        The defining equation of a computed quantity, as text and in LaTeX.
     method : str
-        How it was computed then, and how well.
+        How it was computed then.
     source : str
         Author, year, equation; default from the docstring of ``formula``.
+    refers : mapping of str to str
+        Name of the quantity that each argument is, where it is one.
+    residual : float, optional
+        Of a computed quantity.
+    residual_of : str
+        What the residual is.
+    given : str
+        Where a given quantity stands: a scenario, a default, a catalog entry.
     """
 
     name: str
@@ -56,49 +70,18 @@ class Derivation:
     method: str = ""
     source: str = ""
     trust: Trust = Trust.EXACT
+    refers: Mapping[str, str] = field(default_factory=dict)
+    latex: str = ""
+    residual: float | None = None
+    residual_of: str = ""
+    given: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One quantity, ready to print: formula, numbers in it, value, source."""
-
-    name: str
-    title: str
-    formula: str
-    substituted: str
-    value: str
-    latex: str
-    where: tuple[str, ...]
-    method: str
-    source: str
-    trust: str
-
-    def __str__(self) -> str:
-        """Formula, numbers substituted, value: three lines under a title."""
-        lines = [f"{self.title}  ({self.name})", f"  {self.formula}"]
-        if self.substituted:
-            lines.append(f"  {self.substituted}")
-        lines.append(f"  {self.value}")
-        lines += [f"    {line}" for line in self.where]
-        if self.method:
-            lines.append(f"  method: {self.method}")
-        lines.append(f"  trust: {self.trust}" + (f"; source: {self.source}" if self.source else ""))
-        return "\n".join(lines)
-
-    def document(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {
-            "name": self.name,
-            "title": self.title,
-            "formula": self.formula,
-            "substituted": self.substituted,
-            "value": self.value,
-            "latex": self.latex,
-            "where": list(self.where),
-            "method": self.method,
-            "source": self.source,
-            "trust": self.trust,
-        }
+    @property
+    def kind(self) -> Kind:
+        """What stands behind the number: a formula, a computation, or somebody's word."""
+        if self.formula is not None:
+            return "formula"
+        return "given" if self.given else "computed"
 
 
 _SECTION = re.compile(

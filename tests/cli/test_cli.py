@@ -225,7 +225,7 @@ def test_explain_lists_and_shows(capsys: pytest.CaptureFixture[str]) -> None:
     assert "link.transfer" in out
     code, out, _ = run(capsys, "explain", "link.transfer")
     assert code == 0
-    assert "X = t_0 + payload/B" in out
+    assert "X = t_0 + b / r" in out
     assert "Hockney" in out
     assert run(capsys, "explain", "lnik")[0] == 2
 
