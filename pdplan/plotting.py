@@ -161,6 +161,11 @@ def legend_above(ax: Axes, columns: int = 4) -> None:
     )
 
 
+def note_at(ax: Axes, x: float, y: float, text: str) -> None:
+    """Write beside the end of a bar."""
+    ax.annotate(text, (x, y), (4, 0), textcoords="offset points", va="center", color=MUTED, fontsize="small")
+
+
 def readable(text: str) -> str:
     """Write comparisons as people do.
 

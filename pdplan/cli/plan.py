@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from pdplan.cli.output import load, no_as_json, print_json, width
-from pdplan.planner import size, verified
+from pdplan.planner import Plan, size, verified
 from pdplan.planner.note import plan_note
 from pdplan.sim.compiled import is_compiled
 
@@ -18,8 +18,13 @@ def run(
     verify: bool,
     requests: int | None,
     seed: int,
+    report: str | None = None,
 ) -> None:
-    """Plan, check by simulation, and print."""
+    """Plan, check by simulation, print, and write the report if one is asked for."""
+    if report is not None:
+        from pdplan.report import check_target
+
+        check_target(report)
     scenario = load(source, overrides)
     with no_as_json("plan", as_json=as_json):
         result = size(scenario)
@@ -31,6 +36,18 @@ def run(
         print_json(result.document())
     else:
         print(plan_note(result, width=width()))
+    if report is not None:
+        _write(result, report, requests, seed)
+
+
+def _write(result: Plan, path: str, requests: int | None, seed: int) -> None:
+    """Write the report; it simulates and plans at other rates, which takes seconds."""
+    from pdplan.report import write_report
+
+    sys.stdout.flush()
+    print(f"pdplan: writing {path} ...", file=sys.stderr)
+    write_report(result, path, requests=requests, seed=seed)
+    print(f"pdplan: {path} is written: open it in a browser, or print it", file=sys.stderr)
 
 
 def announce(formulas: str | None) -> None:

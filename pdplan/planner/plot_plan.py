@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pdplan.plotting import FORMULA, LIMIT, MUTED, SIMULATED, new_axes, readable
+from pdplan.plotting import FORMULA, LIMIT, SIMULATED, new_axes, note_at, readable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +44,7 @@ def plot_plan(fleet: Fleet, ax: Axes | None = None) -> Axes:
         ax.barh(row, 100 * low, height=0.6, color=color, alpha=0.9)
         if high > low:
             ax.barh(row, 100 * (high - low), left=100 * low, height=0.18, color=color, alpha=0.5)
-        ax.text(100 * high, row, f" {100 * high:.0f}%", va="center", color=MUTED, fontsize="small")
+        note_at(ax, 100 * high, row, f"{100 * high:.0f}%")
     ax.axvline(100.0, color=LIMIT, linewidth=1.0, linestyle=(0, (4, 2)))
     ax.set_yticks(range(len(bars)), [name for name, *_ in bars])
     ax.set_ylim(len(bars) - 0.4, -0.6)
@@ -69,7 +69,7 @@ def plot_loads(fleet: Fleet, ax: Axes | None = None) -> Axes:
     for i, (_, load, limit) in enumerate(rows):
         ax.barh(i, 100 * load, height=0.6, color=FORMULA if load <= limit else LIMIT)
         ax.plot([100 * limit] * 2, [i - 0.42, i + 0.42], color=LIMIT, linewidth=1.4)
-        ax.text(100 * load, i, f" {load:.1%}" if load < 0.1 else f" {load:.0%}", va="center", color=MUTED)
+        note_at(ax, 100 * load, i, f"{load:.1%}" if load < 0.1 else f"{load:.0%}")
     ax.set_yticks(range(len(rows)), [name for name, *_ in rows])
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_xlim(0.0, max(104.0, *(112 * load for _, load, _ in rows)))

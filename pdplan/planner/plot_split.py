@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pdplan.plotting import FORMULA, INK, SIMULATED, legend_above, new_axes, time_unit
+from pdplan.plotting import FORMULA, SIMULATED, legend_above, new_axes, note_at, time_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,19 +90,14 @@ def plot_ledger(ledger: Ledger, ax: Axes | None = None) -> Axes:
         height=0.62,
         color=COLOCATED,
     )
-    notes = {
-        1: f" {ledger.verdict.itl_gain:.2f} times, on every token",
-        3: f" {_share(ledger)}, on each request",
-    }
-    for row, text in notes.items():
-        ax.text((rows[row][1] + rows[row][2]) / unit, at[row], text, va="center", color=INK, fontsize="small")
+    for row, text in (
+        (1, f"{ledger.verdict.itl_gain:.2f} times, on every token"),
+        (3, f"+{ledger.verdict.ttft_penalty:.1%} of prefill, on each request"),
+    ):
+        note_at(ax, (rows[row][1] + rows[row][2]) / unit, float(at[row]), text)
     ax.set_yticks(at, [name for name, *_ in rows])
     ax.set_ylim(4.1, -0.6)
     ax.set_xlim(0.0, 1.7 * max(base + extra for _, base, extra in rows) / unit)
     ax.set_xlabel(f"time [{unit_name}]")
     ax.grid(visible=False, axis="y")
     return ax
-
-
-def _share(ledger: Ledger) -> str:
-    return f"+{ledger.verdict.ttft_penalty:.1%} of prefill"

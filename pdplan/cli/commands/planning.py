@@ -16,6 +16,15 @@ def plan(
     no_verify: NoVerifyOption = False,
     requests: RequestsOption = None,
     seed: SeedOption = 0,
+    report: Annotated[
+        str | None,
+        typer.Option(
+            "--report",
+            metavar="FILE.html",
+            help="Also write one HTML page with reasons, plots, validation (extra plot).",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Find the cheapest fleet that meets every objective, and say what binds it."""
     import pdplan.cli.plan as face
@@ -27,6 +36,7 @@ def plan(
         verify=not no_verify,
         requests=requests,
         seed=seed,
+        report=report,
     )
 
 
