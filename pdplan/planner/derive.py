@@ -16,6 +16,7 @@ from pdplan.planner.working.link import link_derivations
 from pdplan.planner.working.needs import fewer_derivations, need_derivations
 from pdplan.planner.working.objectives import objective_derivations, objective_name
 from pdplan.planner.working.pools import prefill_derivations, size_derivations
+from pdplan.planner.working.ranges import range_derivations
 from pdplan.planner.working.stated import stated_derivations
 from pdplan.planner.working.traffic import (
     default_derivations,
@@ -48,6 +49,7 @@ def plan_derivations(plan: Plan) -> tuple[Derivation, ...]:
     search, chosen = plan.basis.search, plan.basis.chosen
     ends = endings(plan.classes)
     rows = list(derivations_of(chosen, plan.fleet))
+    rows += range_derivations(chosen.prefill, chosen.decode)
     rows += need_derivations(search, chosen, plan.need)
     rows += fewer_derivations(search, chosen)
     if plan.benchmark is not None:

@@ -96,6 +96,8 @@ def layout(expression: Any) -> Node:
     name = _NAMES.get(type(expression).__name__)
     if name is None:
         raise ValueError(f"no way to write {type(expression).__name__}")
+    if name in ("max", "min"):
+        return Call(name, tuple(dict.fromkeys(layout(a) for a in _flat(expression, type(expression)))))
     return Call(name, tuple(layout(a) for a in expression.args))
 
 
@@ -125,7 +127,10 @@ def _product(expression: Any) -> Node:
 
     above: list[Any] = []
     below: list[Any] = []
-    for factor in _flat(expression, sympy.Mul):
+    factors = _flat(expression, sympy.Mul)
+    if any(f == 0 for f in factors):  # a zero of the right kind, see `pdplan.serving.piecewise`
+        return Number("0")
+    for factor in factors:
         if isinstance(factor, sympy.Pow) and factor.exp.is_Number and factor.exp < 0:
             with sympy.evaluate(False):
                 inverse = factor.base if factor.exp == -1 else factor.base ** (-factor.exp)

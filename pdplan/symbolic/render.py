@@ -89,7 +89,7 @@ def _latex(step: Derivation, node: Node | None, digits: int) -> str:
     value = latex_number(number(step.value), step.unit)
     if node is None:
         equation = rf"{step.latex} \\ " if step.latex else ""
-        return rf"\begin{{aligned}} {equation}{symbol} &= {value} \end{{aligned}}"
+        return rf"\begin{{gathered}} {equation}{symbol} = {value} \end{{gathered}}"
     numbers = {a: latex_number(number(v, digits), step.units.get(a, "")) for a, v in step.arguments.items()}
     lines = [
         f"{symbol} &= {latex(node, lambda a: latex_symbol(step.symbols.get(a, a)))}",

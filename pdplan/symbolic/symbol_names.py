@@ -12,6 +12,7 @@ GREEK = {
     "gamma": "γ",
     "theta": "θ",
     "kappa": "κ",
+    "Lambda": "Λ",
     "lambda": "λ",
     "mu": "μ",
     "phi": "φ",

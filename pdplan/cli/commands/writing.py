@@ -12,7 +12,9 @@ from pdplan.cli.options import JsonOption, NoVerifyOption, RequestsOption, Scena
 def explain(
     quantity: Annotated[
         str | None,
-        typer.Argument(help="A quantity of the plan, e.g. ttft. Default: list them.", show_default=False),
+        typer.Argument(
+            help="A quantity of the plan, e.g. ttft or cost.per_hour. Default: list them.", show_default=False
+        ),
     ] = None,
     scenario: Annotated[
         str | None,
@@ -20,13 +22,29 @@ def explain(
             metavar="SCENARIO", help="Scenario file, or - for standard input.", show_default=False
         ),
     ] = None,
+    names: Annotated[bool, typer.Option("--list", help="List names, values and titles only.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX (amsmath).")] = False,
+    html: Annotated[
+        str | None,
+        typer.Option("--html", metavar="FILE", help="Write one self-contained page.", show_default=False),
+    ] = None,
     json: JsonOption = False,
     set_: SetOption = None,
+    no_verify: NoVerifyOption = False,
 ) -> None:
-    """Show the working: formula, numbers substituted, value, source."""
+    """Show the working: formulas, numbers put in, value, trust, source; residuals of what is computed."""
     import pdplan.cli.explain as face
 
-    face.run(quantity, scenario, as_json=json, overrides=tuple(set_ or ()))
+    face.run(
+        quantity,
+        scenario,
+        as_json=json,
+        overrides=tuple(set_ or ()),
+        names=names,
+        latex=latex,
+        html=html,
+        verify=not no_verify,
+    )
 
 
 def export(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pdplan.errors import InfeasibleError, UnstableError
 from pdplan.planner.colocated import ColocatedFleet
-from pdplan.planner.formulas import gpus_of, pool_usd_per_hour, slack_of
+from pdplan.planner.formulas import gpus_of, pool_usd_per_hour, share_slack_of, slack_of
 from pdplan.planner.problem import Problem
 from pdplan.planner.result import ClassPlan, Colocated, Cost, Objective
 from pdplan.planner.working.build import Term, by_formula, computed, given, quantile_residual
-from pdplan.planner.working.objectives import objective_name
+from pdplan.planner.working.objectives import joint_limits, objective_name
 from pdplan.spec.slo import JointTarget, Target
 from pdplan.symbolic import Derivation
 from pdplan.trust import Trust
@@ -45,7 +45,7 @@ def _end(c: Colocated, cost: Cost, count: int, name: str, end: str, prefix: str)
     gpus_each = cost.gpus / count
     n = Term(count, "n_C", "", f"{name}.instances")
     where = f"brackets of TPOT taken at their {end} end"
-    return [
+    rows = [
         computed(
             f"{name}.instances",
             f"Colocated instances, {where}",
@@ -88,6 +88,24 @@ def _end(c: Colocated, cost: Cost, count: int, name: str, end: str, prefix: str)
             usd_per_hour_each=Term(cost.usd_per_hour / cost.gpus_bought, "c_GPU", "USD/h"),
         ),
     ]
+    if cost.gpus_bought != cost.gpus:
+        rows.append(
+            computed(
+                f"{name}.gpus_bought",
+                f"GPUs bought for the colocated fleet, in whole nodes, {where}",
+                "G_C",
+                "",
+                cost.gpus_bought,
+                equation="ceil(GPUs / G) G, G GPUs of a node",
+                latex=r"\lceil g / G \rceil\, G",
+                method="rounded up",
+                residual=float(cost.gpus_bought < cost.gpus),
+                residual_of="1 if fewer are bought than used, else 0",
+                source="count",
+                rests_on=(f"{name}.gpus",),
+            )
+        )
+    return rows
 
 
 def _fleet(problem: Problem, c: Colocated) -> ColocatedFleet | None:
@@ -113,6 +131,7 @@ def _objective(
         )
     ]
     if isinstance(o.target, JointTarget):
+        rows += joint_limits(o.target, k.name, name)
         for end, value in (("low", o.low), ("high", o.high)):
             rows.append(
                 computed(
@@ -130,7 +149,20 @@ def _objective(
                     trust=Trust.BOUNDED,
                 )
             )
-        return rows
+        return [
+            *rows,
+            by_formula(
+                f"{name}.slack",
+                f"Room left of {k.name}: of the misses allowed, those not used, colocated",
+                "slack",
+                "",
+                o.slack,
+                share_slack_of,
+                trust=o.trust,
+                limit=Term(o.limit, "a_min", "", f"{name}.limit"),
+                value=Term(o.value, "a_low", "", f"{name}.low"),
+            ),
+        ]
     residual = _residual(problem, fleet, k, o, o.target)
     for end, value in (("low", o.low), ("value", o.value), ("high", o.high)):
         rows.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pdplan.errors import InfeasibleError, UnstableError
 from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.formulas import carried_share, need_at_load, pool_utilization, ratio_of
@@ -16,6 +18,8 @@ from pdplan.trust import Trust
 
 #: Counts this close to those of the load limit are set by it.
 _SAME = 1e-6
+#: What the root of a need may leave.
+_CLOSE = 0.05
 
 
 def need_derivations(search: Search, chosen: Disaggregated, need: Need) -> list[Derivation]:
@@ -70,9 +74,9 @@ def _count(search: Search, chosen: Disaggregated, role: str, need: Need) -> Deri
     side = chosen.prefill if role == "prefill" else chosen.decode
     value, letter = float(getattr(need, role)), role[0].upper()
     limit = chosen.problem.scenario.max_utilization
-    at_load = side.count * side.utilization / limit
+    work = side.count * side.utilization  # the same for any number of instances
     name, title, symbol = f"need.{role}", f"{role.capitalize()} instances before rounding", f"N_{letter}"
-    if abs(value / at_load - 1) < _SAME:
+    if abs(value * limit / work - 1) < _SAME:
         return by_formula(
             name,
             title,
@@ -84,17 +88,18 @@ def _count(search: Search, chosen: Disaggregated, role: str, need: Need) -> Deri
             utilization=Term(side.utilization, f"rho_{letter}", "", f"{role}.utilization"),
             max_utilization=Term(limit, "rho_max", "", "max_utilization"),
         )
-    scale = side.count / value
+    count, residual = _root(search, chosen, role, value)
+    scale = count / value
     return computed(
         name,
         title,
         symbol,
         "",
         value,
-        equation=f"N = n / x, x the largest multiple of the demand that n = {side.count} carry",
+        equation=f"N = n / x, x the largest multiple of the demand that n = {count} carry",
         latex=r"N = n / x,\quad x = \max\{s : \text{every objective holds at } s\lambda\}",
         method=f"bracketed root in the load of one pool (regula falsi), x = {scale:.4f} to 0.2%",
-        residual=load_excess(search, chosen, role, scale),
+        residual=residual,
         residual_of="log of the worst excess over an objective at x, 0 at its limit",
         source="Li, Li, Gong, Zhang 2026, arXiv 2603.04716 (at one instance); docs/theory/planning",
         trust=Trust.APPROXIMATE,
@@ -102,14 +107,25 @@ def _count(search: Search, chosen: Disaggregated, role: str, need: Need) -> Deri
     )
 
 
-def load_excess(search: Search, chosen: Disaggregated, role: str, scale: float) -> float:
+def _root(search: Search, chosen: Disaggregated, role: str, value: float) -> tuple[int, float]:
+    """Return the count that the need was read at, and what is left of its objective there.
+
+    That of the fleet; or, where a simulation proved fewer enough, the count that the formulas ask for.
+    """
+    side = chosen.prefill if role == "prefill" else chosen.decode
+    counts = dict.fromkeys([side.count, *range(max(1, math.ceil(value)), math.ceil(value) + 4)])
+    left = [(n, load_excess(search, chosen, role, n / value, n)) for n in counts if n >= value]
+    return min(left, key=lambda pair: (abs(pair[1]) > _CLOSE, list(counts).index(pair[0])))
+
+
+def load_excess(search: Search, chosen: Disaggregated, role: str, scale: float, count: int) -> float:
     """Log of the worst excess of a fleet whose one pool is loaded by ``scale``; infinite if overloaded."""
     other = Search(scaled(search.problem, scale)).evaluator
     try:
         if role == "prefill":
-            side = other.prefill(chosen.prefill.option, chosen.prefill.count)
+            side = other.prefill(chosen.prefill.option, count)
             return excess(Disaggregated(search.problem, side, chosen.decode))
-        more = other.decode(chosen.decode.option, chosen.decode.count)
+        more = other.decode(chosen.decode.option, count)
         return excess(Disaggregated(search.problem, chosen.prefill, more))
     except (UnstableError, InfeasibleError):
         return float("inf")

@@ -22,12 +22,14 @@ def objective_derivations(
     rows: list[Derivation] = []
     for o in c.objectives:
         name = f"{prefix}{of}.{objective_name(o)}"
-        rows += _joint(c, o, name) if isinstance(o.target, JointTarget) else _single(c, o, name, values)
+        rows += _joint(c, o, name) if isinstance(o.target, JointTarget) else _single(c, o, name, of, values)
     return rows
 
 
-def _single(c: ClassPlan, o: Objective, name: str, values: dict[str, str]) -> list[Derivation]:
+def _single(c: ClassPlan, o: Objective, name: str, of: str, values: dict[str, str]) -> list[Derivation]:
     what = objective_name(o)
+    # a simulation that settled an objective gives its value
+    held_to = f"verification{of}.{what}" if o.trust is Trust.SIMULATED else values.get(what, "")
     return [
         given(
             f"{name}.limit",
@@ -46,8 +48,17 @@ def _single(c: ClassPlan, o: Objective, name: str, values: dict[str, str]) -> li
             slack_of,
             trust=o.trust,
             limit=Term(o.limit, "y_max", "s", f"{name}.limit"),
-            value=Term(o.value, "y", "s", values.get(what, "")),
+            value=Term(o.value, "y", "s", held_to),
         ),
+    ]
+
+
+def joint_limits(target: JointTarget, who: str, name: str) -> list[Derivation]:
+    """Return the two limits that a joint objective names."""
+    where = "slo of the scenario"
+    return [
+        given(f"{name}.ttft", f"TTFT limit of {who}", "x", "s", target.ttft_s, where),
+        given(f"{name}.tpot", f"TPOT limit of {who}", "y", "s", target.tpot_s, where),
     ]
 
 
@@ -62,8 +73,7 @@ def _joint(c: ClassPlan, o: Objective, name: str) -> list[Derivation]:
             o.limit,
             f"slo of class {c.name} in the scenario",
         ),
-        given(f"{name}.ttft", f"TTFT limit of {c.name}", "x", "s", o.target.ttft_s, "slo of the scenario"),
-        given(f"{name}.tpot", f"TPOT limit of {c.name}", "y", "s", o.target.tpot_s, "slo of the scenario"),
+        *joint_limits(o.target, c.name, name),
     ]
     outside = max(0.0, o.low - o.value, o.value - o.high)
     for end, value, how in (

@@ -6,12 +6,12 @@ import numpy as np
 
 from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.formulas import gpus_of, pool_utilization, work_per_prompt_s
-from pdplan.planner.need import excess
 from pdplan.planner.result import Fleet, PoolPlan
 from pdplan.planner.stations import PrefillSide
 from pdplan.planner.working.build import Term, atoms_mean, by_formula, computed, given
 from pdplan.planner.working.waits import wait_derivation
 from pdplan.symbolic import Derivation
+from pdplan.trust import Trust, weakest
 
 #: Letter of each pool in symbols.
 LETTER = {"prefill": "P", "decode": "D", "colocated": "C"}
@@ -19,7 +19,8 @@ LETTER = {"prefill": "P", "decode": "D", "colocated": "C"}
 
 def size_derivations(chosen: Disaggregated, fleet: Fleet) -> list[Derivation]:
     """Return counts and GPUs of both pools, and the load limit."""
-    past = max(0.0, excess(chosen))
+    past = max((max(0.0, -o.slack) for c in fleet.classes for o in c.objectives), default=0.0)
+    trust = weakest(Trust.EXACT, *(o.trust for c in fleet.classes for o in c.objectives))
     limit = chosen.problem.scenario.max_utilization
     rows = [
         given(
@@ -32,14 +33,14 @@ def size_derivations(chosen: Disaggregated, fleet: Fleet) -> list[Derivation]:
         )
     ]
     for pool in (fleet.prefill, fleet.decode):
-        rows += pool_size(pool, past)
+        rows += pool_size(pool, past, trust)
     return rows
 
 
-def pool_size(pool: PoolPlan, past: float, prefix: str = "") -> list[Derivation]:
+def pool_size(pool: PoolPlan, past: float, trust: Trust) -> list[Derivation]:
     """Return count, GPUs of an instance and GPUs of one pool."""
     role, letter = pool.role, LETTER[pool.role]
-    name = f"{prefix}{role}"
+    name = role
     return [
         computed(
             f"{name}.instances",
@@ -52,8 +53,9 @@ def pool_size(pool: PoolPlan, past: float, prefix: str = "") -> list[Derivation]
             method="search over counts and parallelism, cheapest first (pdplan.planner.search); a simulation "
             "that contradicts the formulas adds instances",
             residual=past,
-            residual_of="log of the worst excess over a limit, 0 where all hold",
+            residual_of="worst overrun of an objective, as a share of its limit",
             source="docs/theory/planning",
+            trust=trust,
         ),
         given(
             f"{name}.gpus_each",
@@ -76,10 +78,10 @@ def pool_size(pool: PoolPlan, past: float, prefix: str = "") -> list[Derivation]
     ]
 
 
-def prefill_derivations(side: PrefillSide, prefix: str = "") -> list[Derivation]:
+def prefill_derivations(side: PrefillSide) -> list[Derivation]:
     """Return work, load and wait of the prefill pool."""
     station, mix = side.station, side.problem.demand
-    name, latency = f"{prefix}prefill", side.option.latency
+    name, latency = "prefill", side.option.latency
     batched = station.discipline == "batched"
     rows = [
         by_formula(
