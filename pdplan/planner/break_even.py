@@ -8,6 +8,7 @@ from typing import Final
 from pdplan.errors import InfeasibleError, InputError, UnstableError, did_you_mean
 from pdplan.planner.break_even_answer import BreakEven, BreakEvenReport, ClassBreakEvens
 from pdplan.planner.break_even_inputs import INPUTS, KV_DTYPES, Input, at_kv_dtype
+from pdplan.planner.break_even_recall import Recall
 from pdplan.planner.break_even_search import Line, outward
 from pdplan.planner.break_even_state import State, Stations, state_of
 from pdplan.planner.problem import Problem, assemble
@@ -119,10 +120,11 @@ def _beyond(value: float, direction: str, end: float) -> float:
 
 def _asker(problem: Problem, stations: Stations, spec: Input, before: State) -> Callable[[float], State]:
     lent = stations if spec.shares_stations else None
+    recall = Recall(spec.harder)
 
     def ask(value: float) -> State:
         try:
-            return state_of(spec.at(problem, value), lent, before)
+            return state_of(spec.at(problem, value), lent, before, recall.at(value))
         except (InfeasibleError, UnstableError):
             return "neither"
 

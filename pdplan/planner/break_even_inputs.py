@@ -36,6 +36,9 @@ class Input:
         Its value in a problem; None where the scenario has no such input.
     at : callable
         The problem at another value.
+    harder : str, optional
+        The direction, ``up`` or ``down``, in which no fleet of either kind meets an objective that it missed;
+        None for outputs, which also shape the percentiles of TPOT.
     shares_stations : bool
         Whether the queues of every pool stay as they are: only what crosses the link, or what is asked,
         changes.
@@ -51,6 +54,7 @@ class Input:
     high: float
     now: Callable[[Problem], float | None]
     at: Callable[[Problem, float], Problem]
+    harder: Literal["up", "down"] | None = None
     shares_stations: bool = False
     split_only: bool = False
 
@@ -73,6 +77,10 @@ class Input:
 
 
 _DIMENSION: Final = {"B/s": "bytes_per_s", "s": "time", "share": "fraction"}
+
+
+def _mean_prompt(problem: Problem) -> float:
+    return _demand(problem).mean_prompt_tokens
 
 
 def _demand(problem: Problem) -> ClassDemand:
@@ -143,9 +151,16 @@ def at_target(problem: Problem, metric: Literal["ttft", "tpot"], limit_s: float)
 
 #: Inputs with a number, in the order they are printed.
 INPUTS: Final[tuple[Input, ...]] = (
-    Input("rate", "arrival rate", "req/s", 1 / 16, 16.0, lambda p: _demand(p).arrival_rate, at_rate),
+    Input("rate", "arrival rate", "req/s", 1 / 16, 16.0, lambda p: _demand(p).arrival_rate, at_rate, "up"),
     Input(
-        "prompt_tokens", "mean prompt", "tok", 1 / 8, 8.0, lambda p: _demand(p).mean_prompt_tokens, at_prompt
+        "prompt_tokens",
+        "mean prompt",
+        "tok",
+        1 / 8,
+        8.0,
+        lambda p: _demand(p).mean_prompt_tokens,
+        at_prompt,
+        "up",
     ),
     Input(
         "output_tokens", "mean output", "tok", 1 / 8, 8.0, lambda p: _demand(p).mean_output_tokens, at_output
@@ -158,6 +173,7 @@ INPUTS: Final[tuple[Input, ...]] = (
         64.0,
         lambda p: p.link.bytes_per_s,
         at_link,
+        "down",
         shares_stations=True,
         split_only=True,
     ),
@@ -169,10 +185,11 @@ INPUTS: Final[tuple[Input, ...]] = (
         1.0,
         lambda p: p.scenario.overlap,
         at_overlap,
+        "down",
         shares_stations=True,
         split_only=True,
     ),
-    Input("prefix_hit", "prefix-hit ratio", "share", 0.0, 0.95, hit_ratio, at_hit_ratio),
+    Input("prefix_hit", "prefix-hit ratio", "share", 0.0, 0.95, hit_ratio, at_hit_ratio, "down"),
     Input(
         "ttft_target",
         "TTFT target",
@@ -181,6 +198,7 @@ INPUTS: Final[tuple[Input, ...]] = (
         8.0,
         lambda p: target_of(p, "ttft"),
         lambda p, x: at_target(p, "ttft", x),
+        "down",
         shares_stations=True,
     ),
     Input(
@@ -191,6 +209,7 @@ INPUTS: Final[tuple[Input, ...]] = (
         8.0,
         lambda p: target_of(p, "tpot"),
         lambda p, x: at_target(p, "tpot", x),
+        "down",
         shares_stations=True,
     ),
 )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from pdplan.errors import InfeasibleError
-from pdplan.planner.break_even_bound import BoundedSearch
+from pdplan.planner.break_even_recall import Here, Recall, RecallingSearch, kind_of
 from pdplan.planner.colocated import ColocatedFleet
 from pdplan.planner.evaluate import Evaluator
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.problem import Problem
 from pdplan.planner.result import Colocated
-from pdplan.planner.search import MAX_INSTANCES, Candidate, Search, smallest_up_to
+from pdplan.planner.search import MAX_INSTANCES, smallest_up_to
 from pdplan.planner.stations import DecodeSide, PrefillSide, TpotLaw
 from pdplan.planner.verdict import TIE_USD
 from pdplan.planner.verdicts import alone, ledger_of
@@ -97,7 +98,7 @@ class Stations:
 
     def colocated(self, problem: Problem, option: InstanceOption, count: int) -> ColocatedFleet:
         """Return a colocated fleet under another problem's objectives."""
-        key = (*_kind(option), count)
+        key = (*kind_of(option), count)
         if key not in self._colocated:
             self._colocated[key] = ColocatedFleet(self.problem, self.problem.own(option), count)
         return _SameColocated(problem, option, count, self._colocated[key])
@@ -126,11 +127,12 @@ class _Lent(Evaluator):
         return self._decode[key]
 
 
-def _kind(option: InstanceOption) -> tuple[Any, ...]:
-    return option.role, option.accelerator.name, option.degrees
-
-
-def state_of(problem: Problem, stations: Stations | None = None, likely: State | None = None) -> State:
+def state_of(
+    problem: Problem,
+    stations: Stations | None = None,
+    likely: State | None = None,
+    here: Here | None = None,
+) -> State:
     """Return what formulas say of a class: the same as the verdict of `pdplan split --no-verify`.
 
     Only prices are compared. The side that is likely cheaper is sized in full; of the other it is only asked
@@ -144,6 +146,8 @@ def state_of(problem: Problem, stations: Stations | None = None, likely: State |
         Solved stations of a problem with the same traffic and instances.
     likely : str, optional
         The state expected; it changes the time alone.
+    here : Here, optional
+        What is known of other values of the same input; it changes the time alone.
 
     Examples
     --------
@@ -155,57 +159,77 @@ def state_of(problem: Problem, stations: Stations | None = None, likely: State |
     stations = stations or Stations(problem)
     if problem.scenario.node.whole_nodes:
         return _in_whole_nodes(problem)
-    search = BoundedSearch(problem)
-    lent = stations.problem is not problem
-    search.__dict__["evaluator"] = _Lent(problem, stations=stations) if lent else stations.evaluator
-    sure = _sure_usd(problem, stations) if likely == "colocated" else None
-    try:
-        best = search.within(sure)
-    except InfeasibleError:
-        return "colocated" if _any_colocated(problem, stations, None, 0) else "neither"
-    if best is None or _any_colocated(problem, stations, best.usd_per_hour - TIE_USD, 1):
+    look = _Look(problem, stations, here or Recall().at(0.0))
+    if likely == "colocated":
+        sure = look.sure_usd()
+        if sure is not None and look.search.costs_more(sure):
+            return "colocated"
+    split = look.search.cheapest_usd()
+    if not math.isfinite(split):
+        return "colocated" if look.any_colocated(None, 0) else "neither"
+    if look.any_colocated(split - TIE_USD, 1):
         return "colocated"
-    usd = best.usd_per_hour + TIE_USD
-    if _any_colocated(problem, stations, usd, 1):  # the same price
-        return _by_the_ledger(search, best)
-    return "undetermined" if _any_colocated(problem, stations, usd, 0) else "split"
+    usd = split + TIE_USD
+    if look.any_colocated(usd, 1):  # the same price
+        return _by_the_ledger(look.search)
+    return "undetermined" if look.any_colocated(usd, 0) else "split"
 
 
-def _options(problem: Problem) -> list[InstanceOption]:
-    try:
-        return problem.options("colocated")
-    except InfeasibleError:
-        return []
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """Both kinds of fleet of a problem at one value of an input."""
+
+    problem: Problem
+    stations: Stations
+    here: Here
+
+    @cached_property
+    def search(self) -> RecallingSearch:
+        """Split fleets, on the stations lent."""
+        lent = self.stations.problem is not self.problem
+        evaluator = _Lent(self.problem, stations=self.stations) if lent else self.stations.evaluator
+        return RecallingSearch(self.problem, evaluator, self.here)
+
+    def colocated_meets(self, option: InstanceOption, count: int, end: int) -> bool:
+        """Whether a colocated fleet meets every objective, judged by one end of its brackets."""
+        key = (*kind_of(option), count, end)
+        return self.here.ask(key, lambda: self.stations.colocated(self.problem, option, count).meets(end=end))
+
+    @cached_property
+    def _options(self) -> list[InstanceOption]:
+        try:
+            return self.problem.options("colocated")
+        except InfeasibleError:
+            return []
+
+    def sure_usd(self) -> float | None:
+        """Price of the cheapest colocated fleet that surely meets the objectives; None without one."""
+        best: float | None = None
+        for option in self._options:
+            price = option.price_usd_per_hour
+            most = MAX_INSTANCES if best is None or price <= 0 else int((best - TIE_USD) / price)
+            count = smallest_up_to(
+                lambda n, option=option: self.colocated_meets(option, n, 1),  # type: ignore[misc]
+                1,
+                most,
+            )
+            best = best if count is None else count * price
+        return best
+
+    def any_colocated(self, usd: float | None, end: int) -> bool:
+        """Whether a colocated fleet of at most this price (any, for None) meets every objective."""
+        for option in self._options:
+            count = MAX_INSTANCES
+            if usd is not None and option.price_usd_per_hour > 0:
+                count = min(MAX_INSTANCES, int(usd / option.price_usd_per_hour))
+            if count >= 1 and self.colocated_meets(option, count, end):
+                return True
+        return False
 
 
-def _sure_usd(problem: Problem, stations: Stations) -> float | None:
-    """Price of the cheapest colocated fleet that surely meets the objectives; None without one."""
-    best: float | None = None
-    for option in _options(problem):
-        price = option.price_usd_per_hour
-        most = MAX_INSTANCES if best is None or price <= 0 else int((best - TIE_USD) / price)
-
-        def meets(count: int, option: InstanceOption = option) -> bool:
-            return stations.colocated(problem, option, count).meets(end=1)
-
-        count = smallest_up_to(meets, 1, most)
-        best = best if count is None else count * price
-    return best
-
-
-def _any_colocated(problem: Problem, stations: Stations, usd: float | None, end: int) -> bool:
-    """Whether a colocated fleet of at most this price (any, for None) meets every objective."""
-    for option in _options(problem):
-        count = MAX_INSTANCES
-        if usd is not None and option.price_usd_per_hour > 0:
-            count = min(MAX_INSTANCES, int(usd / option.price_usd_per_hour))
-        if count >= 1 and stations.colocated(problem, option, count).meets(end=end):
-            return True
-    return False
-
-
-def _by_the_ledger(search: Search, best: Candidate) -> State:
+def _by_the_ledger(search: RecallingSearch) -> State:
     """At the same price the two ledgers decide."""
+    best = search.best()
     chosen = search.evaluator.fleet(best.prefill, best.prefill_count, best.decode, best.decode_count)
     return "split" if ledger_of(chosen, _NOTHING).verdict.reason == "split" else "colocated"
 
