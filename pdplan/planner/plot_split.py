@@ -56,7 +56,7 @@ def _legend_once(ax: Axes) -> None:
     for container in ax.containers:
         if container.get_label() in seen:
             container.set_label("_again")
-        seen.add(container.get_label())
+        seen.add(str(container.get_label()))
     if seen:
         legend_above(ax)
 

@@ -40,52 +40,45 @@ def law_picture(c: ClassPlan, metric: str, seen: SimResult | None, name: str) ->
     latency = getattr(c, metric)
     if latency is None:
         return None
-    ax = new_figure(3.25, 2.5)
+    ax = new_figure(3.7, 2.7)
     plot_latency(latency, ax, label="formula")
     unit = next(u for u in (1.0, 1e-3, 1e-6) if f"[{time_unit(2.0 * u)[1]}]" in ax.get_xlabel())
     values = None if seen is None else seen.values(metric, c.name)
     if values is not None and values.size >= FEWEST:
         share = np.geomspace(0.999, max(RAREST, 10.0 / values.size), 200)
-        line = ax.plot(
-            np.quantile(values, 1.0 - share) / unit,
-            share,
-            color=SIMULATED,
-            linewidth=3.5,
-            alpha=0.45,
-            zorder=1.5,
-            label="simulated",
-        )
-        ax.set_xlim(0.0, max(ax.get_xlim()[1], 1.02 * float(line[0].get_xdata()[-1])))
+        times = np.quantile(values, 1.0 - share) / unit
+        ax.plot(times, share, color=SIMULATED, linewidth=3.5, alpha=0.45, zorder=1.5, label="simulated")
+        ax.set_xlim(0.0, max(ax.get_xlim()[1], 1.02 * float(times[-1])))
     draw_targets(ax, metric, c.objectives)
     legend_above(ax, 2)
     title = f"{metric.upper()} of {c.name}: share of requests that takes longer, against time"
-    return Picture(inline_svg(ax.figure, name, title), title)
+    return Picture(inline_svg(ax, name, title), title)
 
 
 def parts_picture(classes: Sequence[ClassPlan]) -> Picture:
     """Draw where the mean TTFT goes."""
-    ax = new_figure(6.6, 1.15 + 0.32 * len(classes))
+    ax = new_figure(7.6, 1.15 + 0.32 * len(classes))
     plot_parts(classes, ax)
     title = "Mean TTFT of each class, part by part"
-    return Picture(inline_svg(ax.figure, "parts", title), title)
+    return Picture(inline_svg(ax, "parts", title), title)
 
 
 def loads_picture(plan: Plan) -> Picture:
     """Draw how busy each station is."""
-    ax = new_figure(6.6, 1.9)
+    ax = new_figure(7.6, 1.9)
     plot_loads(plan.fleet, ax)
     title = "Load of each station, with its limit as a line"
-    return Picture(inline_svg(ax.figure, "loads", title), title)
+    return Picture(inline_svg(ax, "loads", title), title)
 
 
 def ledger_picture(verdict: ClassVerdict, name: str) -> Picture | None:
     """Draw both ledgers of a class."""
     if verdict.ledger is None:
         return None
-    ax = new_figure(6.6, 2.0)
+    ax = new_figure(7.6, 2.0)
     plot_ledger(verdict.ledger, ax)
     title = f"The two ledgers of {verdict.name}: interference on every token, transfer on every request"
-    return Picture(inline_svg(ax.figure, name, title), title)
+    return Picture(inline_svg(ax, name, title), title)
 
 
 def validation_pictures(validation: Validation) -> list[Picture]:
@@ -95,16 +88,16 @@ def validation_pictures(validation: Validation) -> list[Picture]:
     drawn = []
     for i, name in enumerate(c.name for c in validation.fleet.classes):
         rows = [r for r in validation.rows if r.quantity.startswith(f"{name} ")]
-        ax = new_figure(6.6, 0.9 + 0.19 * len(rows))
+        ax = new_figure(7.6, 0.9 + 0.19 * len(rows))
         plot_agreement(rows, excused, ax)
         title = f"Simulation against formulas for {name}: difference, with its interval"
-        drawn.append(Picture(inline_svg(ax.figure, f"validation{i}", title), title))
+        drawn.append(Picture(inline_svg(ax, f"validation{i}", title), title))
     return drawn
 
 
 def cost_picture(points: Sequence[CostPoint]) -> Picture:
     """Draw cost against rate, split and colocated."""
-    ax = new_figure(6.6, 2.6)
+    ax = new_figure(7.6, 2.6)
     calm(ax)
     rates = np.array([p.rate for p in points])
     split, low, high = (
@@ -142,4 +135,4 @@ def cost_picture(points: Sequence[CostPoint]) -> Picture:
     ax.set_xlim(left=0.0)
     legend_above(ax, 3)
     title = "Cost of the fleet against the arrival rate, split and colocated"
-    return Picture(inline_svg(ax.figure, "cost", title), title)
+    return Picture(inline_svg(ax, "cost", title), title)

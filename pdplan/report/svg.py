@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import re
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pdplan.plotting import INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 #: matplotlib's settings are global to the process: one figure is written at a time.
 _WRITING: Final = threading.Lock()
@@ -19,20 +18,21 @@ _SETTINGS: Final = {"svg.fonttype": "none", "svg.hashsalt": "pdplan", "svg.id": 
 _NO_METADATA: Final = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
-def new_figure(width_in: float = 6.6, height_in: float = 2.6) -> Axes:
+def new_figure(width_in: float = 7.6, height_in: float = 2.6) -> Axes:
     """Return the axes of a figure that pyplot does not know of."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
-    return figure.subplots()
+    figure: Any = Figure(figsize=(width_in, height_in), layout="constrained")
+    ax: Axes = figure.subplots()
+    return ax
 
 
-def inline_svg(figure: Figure, name: str, title: str) -> str:
-    """Return a figure as an ``<svg>`` element.
+def inline_svg(ax: Axes, name: str, title: str) -> str:
+    """Return the figure of some axes as an ``<svg>`` element.
 
     Parameters
     ----------
-    figure : matplotlib Figure
+    ax : matplotlib Axes
     name : str
         Put before every id, so that figures of one page do not share any.
     title : str
@@ -40,6 +40,7 @@ def inline_svg(figure: Figure, name: str, title: str) -> str:
     """
     import matplotlib as mpl
 
+    figure: Any = ax.figure
     buffer = io.StringIO()
     known = {key: value for key, value in _SETTINGS.items() if key in mpl.rcParams}
     with _WRITING, mpl.rc_context(known):

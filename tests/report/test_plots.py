@@ -170,7 +170,7 @@ def test_a_split_report_draws_costs_and_ledgers(plan: Any) -> None:
 def test_a_validation_draws_a_point_per_quantity(plan: Any) -> None:
     from pdplan.planner.validation import validate_fleet
 
-    validation = validate_fleet(plan.scenario, plan.basis.chosen, seed=0, requests=20_000)
+    validation = validate_fleet(plan.scenario, plan.basis.chosen, seed=0, requests=4000)
     ax = validation.plot()
     assert ax.get_xlabel() == "simulated less formula [% of the formula]"
     points = [r.quantity for r in validation.rows if r.formula_high > 0]

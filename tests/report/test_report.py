@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -279,6 +281,23 @@ def test_a_failure_leaves_no_file(plan: Any, tmp_path: Path, monkeypatch: pytest
     with pytest.raises(InputError, match="disk"):
         write_report(plan, tmp_path / "plan.html")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium on this machine")
+def test_it_prints_on_a4(html: str, tmp_path: Path) -> None:
+    page, pdf = tmp_path / "plan.html", tmp_path / "plan.pdf"
+    page.write_text(html, encoding="utf-8")
+    subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", f"--print-to-pdf={pdf}", page.as_uri()],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    boxes = re.findall(rb"/MediaBox \[([\d. ]+)\]", pdf.read_bytes())
+    assert 3 <= len(boxes) <= 12
+    for box in boxes:
+        assert [round(float(x)) for x in box.split()[2:]] == [595, 842]
 
 
 @pytest.mark.slow
