@@ -14,9 +14,10 @@ import pytest
 from pdplan.sim.watch import watched
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_writing_leaves_nothing(tmp_path: Path) -> None:
     output = tmp_path / "runs" / "requests.csv"
-    command = [sys.executable, "-m", "pdplan", "simulate", "--requests", "600000", "--output", str(output)]
+    command = [sys.executable, "-m", "pdplan", "simulate", "--requests", "2000000", "--output", str(output)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 150
     while time.monotonic() < until and process.poll() is None and not any(tmp_path.glob("runs/*")):

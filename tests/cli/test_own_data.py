@@ -23,6 +23,7 @@ def example() -> tuple[list[list[str]], str]:
     return [command[1:] for command in commands], found[2]
 
 
+@pytest.mark.slow
 def test_the_example_runs_and_says_what_the_readme_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

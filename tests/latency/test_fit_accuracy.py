@@ -68,6 +68,7 @@ def benchmark() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not MEASURED.is_dir(), reason="the measured tables are not beside the repository")
 def test_every_published_table_is_met(benchmark: ModuleType) -> None:
     """Decode: 3% over A100 and H100, 6% in each, 5% on H200; prefill 4% for Dynamo and Mooncake-vLLM."""

@@ -89,7 +89,7 @@ def test_endless_patience_is_mmc_and_none_is_a_loss_system() -> None:
     assert hasty.abandon_probability == pytest.approx(loss.blocking, rel=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.floats(0.1, 3.0), st.integers(1, 200), st.floats(0.05, 500.0))
 def test_invariants(rho: float, servers: int, patience: float) -> None:
     law = ErlangA(rho * servers, 1.0, servers, patience)

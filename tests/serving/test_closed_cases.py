@@ -12,7 +12,13 @@ MISSES = {
 }
 
 
-@pytest.mark.parametrize("at", range(len(CASES)), ids=[str(c) for c in CASES])
+#: The largest take seconds each.
+_AT = [
+    pytest.param(i, id=str(c), marks=[pytest.mark.slow] if c.users > 64 else []) for i, c in enumerate(CASES)
+]
+
+
+@pytest.mark.parametrize("at", _AT)
 def test_within_three_percent_of_the_engine(at: int) -> None:
     case: Case = CASES[at]
     net = network(case)
