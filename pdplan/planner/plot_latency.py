@@ -17,7 +17,7 @@ from pdplan.plotting import (
     readable,
     time_unit,
 )
-from pdplan.spec.slo import Target
+from pdplan.spec.slo import JointTarget
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,9 +64,14 @@ def draw_targets(ax: Axes, metric: str, objectives: Iterable[Objective]) -> None
     """Mark what a class asks of one latency."""
     unit = next(u for u, text in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")) if f"[{text}]" in ax.get_xlabel())
     for o in objectives:
-        if isinstance(o.target, Target) and o.target.metric == metric:
+        if isinstance(o.target, JointTarget):
+            joint = o.target.ttft_s if metric == "ttft" else o.target.tpot_s if metric == "tpot" else None
+            if joint is not None:
+                draw_limit(ax, joint / unit, None, f"{metric.upper()} of the joint target")
+        elif o.target.metric == metric:
             p = o.target.probability
-            draw_limit(ax, o.target.limit_s / unit, None if p is None else 1.0 - p, readable(str(o.target)))
+            share = None if p is None else 1.0 - p
+            draw_limit(ax, o.target.limit_s / unit, share, readable(str(o.target)))
 
 
 def plot_parts(classes: Iterable[ClassPlan], ax: Axes | None = None) -> Axes:

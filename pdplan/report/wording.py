@@ -21,7 +21,7 @@ def answer(plan: Plan, show: Show) -> Markup:
     """Return what to buy, in one sentence."""
     fleet = plan.fleet
     pools = Markup(" and ").join(
-        Markup("{} {} {} on {} {}").format(
+        Markup("{}&nbsp;{} {} on {}&nbsp;{}").format(
             show(f"/fleet/{role}/count", "count"),
             role,
             "instance" if pool.count == 1 else "instances",
@@ -30,7 +30,7 @@ def answer(plan: Plan, show: Show) -> Markup:
         )
         for role, pool in (("prefill", fleet.prefill), ("decode", fleet.decode))
     )
-    return Markup("Buy {} {} for {}: {}.").format(
+    return Markup("Buy {}&nbsp;{} for {}: {}.").format(
         show("/fleet/cost/gpus_bought", "count"),
         _gpus(fleet.cost.gpus_bought),
         show("/fleet/cost/usd_per_hour", "price"),
