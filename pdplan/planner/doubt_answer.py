@@ -8,7 +8,7 @@ from typing import Any
 
 from pdplan._version import __version__
 from pdplan.planner.doubt_inputs import DoubtfulInput
-from pdplan.planner.doubt_judge import Promise
+from pdplan.planner.doubt_promise import Promise
 from pdplan.spec.scenario import Scenario
 
 #: Normal quantile of the 95% intervals.

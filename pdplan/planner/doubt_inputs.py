@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pdplan.errors import InputError, ScenarioError
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.problem import Problem
+from pdplan.planner.sobol import scrambled_sobol
 from pdplan.spec.catalog import catalog_document
 from pdplan.spec.scenario import InlineLatency, Scenario
 from pdplan.spec.uncertainty import CERTAIN, Interval, Lognormal, Spread
@@ -172,10 +173,8 @@ def draw_factors(inputs: tuple[DoubtfulInput, ...], samples: int, seed: int) -> 
     doubtful = [i for i, row in enumerate(inputs) if not row.is_certain]
     if not doubtful:
         return factors
-    from scipy.stats import qmc  # takes a second to import: only here
-
     power = int(np.ceil(np.log2(samples)))
-    unit = qmc.Sobol(len(doubtful), scramble=True, seed=seed).random_base2(power)[:samples]
+    unit = scrambled_sobol(power, len(doubtful), seed)[:samples]
     unit = np.maximum(unit, 2.0**-33)  # 0 has no logarithm
     for column, i in enumerate(doubtful):
         factors[:, i] = inputs[i].spread.quantile(unit[:, column])

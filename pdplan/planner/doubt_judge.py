@@ -2,25 +2,23 @@
 
 Whatever makes one sample worse than another in every input (more or longer requests, slower steps, a narrower
 link) cannot turn a miss into a hit, and more instances cannot turn a hit into a miss. So a sample between two
-that agree need not be judged: only those near the edge are.
+that agree need not be judged: only those near the edge are. A promise looks at the inputs of its own stations
+alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pdplan.errors import InfeasibleError
 from pdplan.planner.doubt_inputs import INPUTS, DoubtfulInput
+from pdplan.planner.doubt_promise import Promise, counts_of, hangs_on, keeps, promises
 from pdplan.planner.doubt_sample import DoubtedProblem, doubted
-from pdplan.planner.evaluate import Disaggregated, several
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.problem import Problem
-from pdplan.spec.slo import JointTarget, Target
 
 Array = NDArray[np.float64]
 Answers = NDArray[np.int8]
@@ -29,71 +27,36 @@ Answers = NDArray[np.int8]
 UNKNOWN, MISSES, HOLDS = -1, 0, 1
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """One thing that must hold: an objective of a class, or a capacity of a station (no class)."""
+@dataclass(frozen=True, eq=False)
+class Order:
+    """Samples under one promise: how bad each is in every direction, and the order to judge them in."""
 
-    what: str
-    class_name: str = ""
-    index: int = -1
-    target: Target | JointTarget | None = None
+    badness: Array
 
-    def __str__(self) -> str:
-        """E.g. ``chat: ttft p99 <= 2 s``."""
-        return f"{self.class_name}: {self.what}" if self.class_name else self.what
+    @cached_property
+    def middle_out(self) -> list[int]:
+        """Samples by bisection of their overall badness, the worst and the best of all first."""
+        rank = np.argsort(np.argsort(self.badness, axis=0), axis=0).sum(axis=1)
+        along = np.argsort(rank, kind="stable").tolist()
+        order = [along[-1], along[0]]
+        spans = [(0, len(along))]
+        while spans:
+            halves = []
+            for low, high in spans:
+                if low < high:
+                    middle = (low + high) // 2
+                    order.append(along[middle])
+                    halves += [(low, middle), (middle + 1, high)]
+            spans = halves
+        return order
 
-
-#: What stations must be able to do whatever the objectives: carry the load, and hold its KV.
-CAPACITIES = (
-    "prefill carries the load",
-    "decode carries the load",
-    "link carries the load",
-    "decode holds the KV",
-)
-
-
-def promises(problem: Problem) -> tuple[Promise, ...]:
-    """Return everything that a fleet of a problem must keep: capacities first, then objectives."""
-    return (
-        *(Promise(what) for what in CAPACITIES),
-        *(
-            Promise(str(target), traffic.name, index, target)
-            for index, traffic in enumerate(problem.traffic)
-            for target in traffic.slo.objectives
-        ),
-    )
-
-
-def kept(sample: DoubtedProblem, prefill: int, decode: int, asked: tuple[Promise, ...]) -> list[bool]:
-    """Whether a fleet of so many instances keeps each promise at one sample."""
-    fleet = sample.evaluator.fleet(sample.prefill, prefill, sample.decode, decode)
-    return [_keeps(fleet, promise) for promise in asked]
-
-
-def _keeps(fleet: Disaggregated, promise: Promise) -> bool:
-    try:
-        if promise.target is None:
-            return _carries(fleet, CAPACITIES.index(promise.what))
-        demand = fleet.problem.traffic[promise.index].demand
-        if isinstance(promise.target, JointTarget):
-            return fleet.joint_attainment(demand, promise.target)[1] >= promise.target.attainment
-        if promise.target.metric in ("tpot", "itl") and not several(demand):
-            return True
-        return fleet.log_excess(demand, promise.target) <= 0.0
-    except InfeasibleError:  # a station that is part of it is overloaded
-        return False
-
-
-def _carries(fleet: Disaggregated, which: int) -> bool:
-    """Whether a station is stable, or (the last) the 99th percentile of its KV fits."""
-    loads: tuple[Callable[[], float], ...] = (
-        lambda: fleet.prefill.utilization,
-        lambda: fleet.decode.utilization,
-        lambda: fleet.link.utilization,
-        lambda: fleet.decode.kv_p99_share or 0.0,
-    )
-    load = loads[which]()
-    return load <= 1.0 if which == len(loads) - 1 else load < 1.0
+    def spread(self, known: Answers, index: int, answer: bool) -> None:
+        """Note an answer and everything that follows from it, in place."""
+        mine = self.badness[index]
+        if answer:
+            known[(self.badness <= mine).all(axis=1)] = HOLDS
+        else:
+            known[(self.badness >= mine).all(axis=1)] = MISSES
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,118 +87,111 @@ class Jury:
         return self._samples[index]
 
     @cached_property
-    def order(self) -> Array:
-        """Badness of every sample in each direction that can only make things worse, one column each.
-
-        Output lengths have no such direction (longer outputs fill batches but average over more steps), so
-        with them in doubt both signs are columns: no sample then speaks for another.
-        """
+    def _directions(self) -> dict[str, Array]:
+        """Badness of every sample in each direction."""
         by = {name: self.factors[:, i] for i, name in enumerate(INPUTS)}
-        columns = [
-            by["rate"],
-            by["prompt_tokens"],
-            by["prefill_time"],
-            by["decode_time"] / by["step_factor"],
-            1.0 / by["link"],
-            by["output_tokens"],
-            -by["output_tokens"],
-        ]
-        return np.column_stack([c for c in columns if np.ptp(c) > 0] or [np.zeros(len(self.factors))])
+        return {
+            "rate": by["rate"],
+            "prompt_tokens": by["prompt_tokens"],
+            "prefill_time": by["prefill_time"],
+            "decode": by["decode_time"] / by["step_factor"],
+            "link": 1.0 / by["link"],
+            "output_tokens": by["output_tokens"],
+            "-output_tokens": -by["output_tokens"],
+        }
 
     @cached_property
-    def _middle_out(self) -> list[int]:
-        """Samples in the order of judging: by bisection of their overall badness."""
-        rank = np.argsort(np.argsort(self.order, axis=0), axis=0).sum(axis=1)
-        along = np.argsort(rank, kind="stable").tolist()
-        order: list[int] = []
-        spans = [(0, len(along))]
-        while spans:
-            halves = []
-            for low, high in spans:
-                if low < high:
-                    middle = (low + high) // 2
-                    order.append(along[middle])
-                    halves += [(low, middle), (middle + 1, high)]
-            spans = halves
-        return order
+    def _orders(self) -> dict[tuple[str, ...], Order]:
+        return {}
 
-    def spread_answer(self, known: Answers, index: int, answer: bool) -> None:
-        """Note an answer and everything that follows from it, in place."""
-        mine = self.order[index]
-        if answer:
-            known[(self.order <= mine).all(axis=1)] = HOLDS
-        else:
-            known[(self.order >= mine).all(axis=1)] = MISSES
+    def order(self, promise: Promise) -> Order:
+        """Return the samples as one promise sees them."""
+        names = hangs_on(self.problem, promise)
+        if names not in self._orders:
+            columns = [c for c in (self._directions[n] for n in names) if np.ptp(c) > 0]
+            self._orders[names] = Order(np.column_stack(columns or [np.zeros(len(self.factors))]))
+        return self._orders[names]
+
+    # ------------------------------------------------------------------ one promise
+
+    @cached_property
+    def _known(self) -> dict[Promise, dict[tuple[int, int], Answers]]:
+        """Answers of each promise at each sample, of the sizes asked so far."""
+        return {promise: {} for promise in self.asked}
+
+    def _answers(self, promise: Promise, prefill: int, decode: int) -> Answers:
+        """Answers of a size so far; smaller fleets that hold and larger ones that miss say the first."""
+        sizes = self._known[promise]
+        size = counts_of(self.problem, promise, prefill, decode)
+        if size not in sizes:
+            known: Answers = np.full(len(self.factors), UNKNOWN, dtype=np.int8)
+            for (p, d), answers in sizes.items():
+                if p <= size[0] and d <= size[1]:
+                    known[answers == HOLDS] = HOLDS
+                if p >= size[0] and d >= size[1]:
+                    known[answers == MISSES] = MISSES
+            sizes[size] = known
+        return sizes[size]
+
+    def _keeps(self, promise: Promise, index: int, prefill: int, decode: int) -> bool:
+        """Whether a fleet keeps a promise at one sample, which is judged if need be."""
+        known = self._answers(promise, prefill, decode)
+        if known[index] == UNKNOWN:
+            self.judged[0] += 1
+            sample = self.sample(index)
+            fleet = sample.evaluator.fleet(sample.prefill, prefill, sample.decode, decode)
+            self.order(promise).spread(known, index, keeps(fleet, promise))
+        return bool(known[index] == HOLDS)
 
     def table(self, prefill: int, decode: int) -> NDArray[np.bool_]:
         """Whether each promise (column) holds at each sample (row)."""
-        known: Answers = np.full((len(self.factors), len(self.asked)), UNKNOWN, dtype=np.int8)
-        for index in self._middle_out:
-            open_ = np.flatnonzero(known[index] == UNKNOWN)
-            if open_.size == 0:
-                continue
-            self.judged[0] += 1
-            answers = kept(self.sample(index), prefill, decode, tuple(self.asked[i] for i in open_))
-            for column, answer in zip(open_, answers, strict=True):
-                self.spread_answer(known[:, column], index, answer)
-        return np.asarray(known == HOLDS, dtype=bool)
+        for promise in self.asked:
+            for index in self.order(promise).middle_out:
+                self._keeps(promise, index, prefill, decode)
+        columns = [self._answers(promise, prefill, decode) == HOLDS for promise in self.asked]
+        return np.asarray(np.column_stack(columns), dtype=bool)
 
-    # ------------------------------------------------------------------ other sizes of the fleet
+    # ------------------------------------------------------------------ all promises together
 
     @cached_property
-    def missed(self) -> dict[Promise, int]:
+    def _missed(self) -> dict[Promise, int]:
         """How often each promise was what failed."""
-        return {}
+        return dict.fromkeys(self.asked, 0)
 
-    @cached_property
-    def _whole(self) -> dict[tuple[int, int], Answers]:
-        """Whether everything holds, at each sample, of the sizes judged so far."""
-        return {}
-
-    def know(self, prefill: int, decode: int, holds: NDArray[np.bool_]) -> None:
-        """Remember a size that was judged in full."""
-        self._whole[prefill, decode] = np.where(holds, HOLDS, MISSES).astype(np.int8)
-
-    def enough(self, prefill: int, decode: int, wanted: int) -> bool:
-        """Whether everything holds at ``wanted`` samples or more; stops as soon as that is decided."""
-        known = self._from_others(prefill, decode)
-        most = len(known)
-        for index in self._middle_out:
-            if (known == HOLDS).sum() >= wanted or (known == MISSES).sum() > most - wanted:
-                break
-            if known[index] == UNKNOWN:
-                self.judged[0] += 1
-                self.spread_answer(known, index, self._holds(index, prefill, decode))
-        self._whole[prefill, decode] = known
-        return bool((known == HOLDS).sum() >= wanted)
-
-    def share(self, prefill: int, decode: int) -> float:
-        """Share of the samples at which everything holds [-]."""
-        known = self._from_others(prefill, decode)
-        for index in self._middle_out:
-            if known[index] == UNKNOWN:
-                self.judged[0] += 1
-                self.spread_answer(known, index, self._holds(index, prefill, decode))
-        self._whole[prefill, decode] = known
-        return float((known == HOLDS).mean())
+    def _whole(self, prefill: int, decode: int) -> Answers:
+        """What is known of all promises together, at each sample: the worst of them."""
+        columns = np.column_stack([self._answers(promise, prefill, decode) for promise in self.asked])
+        worst = np.where((columns == HOLDS).all(axis=1), HOLDS, UNKNOWN)
+        return np.asarray(np.where((columns == MISSES).any(axis=1), MISSES, worst), dtype=np.int8)
 
     def _holds(self, index: int, prefill: int, decode: int) -> bool:
         """Whether everything holds at one sample; what has failed most often so far is asked first."""
-        sample = self.sample(index)
-        fleet = sample.evaluator.fleet(sample.prefill, prefill, sample.decode, decode)
-        order = sorted(self.asked, key=lambda promise: self.missed.get(promise, 0), reverse=True)
-        for promise in order:
-            if not _keeps(fleet, promise):
-                self.missed[promise] = self.missed.get(promise, 0) + 1
+        for promise in sorted(self.asked, key=self._missed.__getitem__, reverse=True):
+            if not self._keeps(promise, index, prefill, decode):
+                self._missed[promise] += 1
                 return False
         return True
 
-    def _from_others(self, prefill: int, decode: int) -> Answers:
-        """What is known of a size from smaller fleets that hold and larger ones that miss."""
-        known: Answers = np.full(len(self.factors), UNKNOWN, dtype=np.int8)
-        for (p, d), answers in self._whole.items():
-            if p <= prefill and d <= decode:
-                known[answers == HOLDS] = HOLDS
-            if p >= prefill and d >= decode:
-                known[answers == MISSES] = MISSES
-        return known
+    @cached_property
+    def _middle_out(self) -> list[int]:
+        """Samples in the order of judging all promises together."""
+        columns = [c for c in self._directions.values() if np.ptp(c) > 0]
+        return Order(np.column_stack(columns or [np.zeros(len(self.factors))])).middle_out
+
+    def enough(self, prefill: int, decode: int, wanted: int) -> bool:
+        """Whether everything holds at ``wanted`` samples or more; stops as soon as that is decided."""
+        most = len(self.factors)
+        for index in self._middle_out:
+            known = self._whole(prefill, decode)
+            if (known == HOLDS).sum() >= wanted or (known == MISSES).sum() > most - wanted:
+                break
+            if known[index] == UNKNOWN:
+                self._holds(index, prefill, decode)
+        return bool((self._whole(prefill, decode) == HOLDS).sum() >= wanted)
+
+    def share(self, prefill: int, decode: int) -> float:
+        """Share of the samples at which everything holds [-]."""
+        for index in self._middle_out:
+            if self._whole(prefill, decode)[index] == UNKNOWN:
+                self._holds(index, prefill, decode)
+        return float((self._whole(prefill, decode) == HOLDS).mean())

@@ -71,7 +71,6 @@ def doubt(
     jury = Jury(problem, prefill, decode, inputs, draw_factors(inputs, samples, seed))
     table = jury.table(*start)
     holds = np.asarray(table.all(axis=1), dtype=bool)
-    jury.know(*start, holds)
     reach = grow(jury, start, math.ceil(confidence * samples - 1e-9))
     sure, in_the_way = None, ""
     if reach.counts is None:

@@ -29,12 +29,14 @@ from pdplan.planner.doubt_inputs import (
     draw_factors,
     fit_spread,
 )
-from pdplan.planner.doubt_judge import Jury, kept, promises
+from pdplan.planner.doubt_judge import Jury
+from pdplan.planner.doubt_promise import kept, promises
 from pdplan.planner.doubt_sample import doubted
 from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.problem import assemble
 from pdplan.planner.search import Search
 from pdplan.planner.simulation import chosen_fleet
+from pdplan.planner.sobol import scrambled_sobol
 from pdplan.planner.vary import scaled
 from pdplan.spec.loading import parse_scenario
 from pdplan.spec.uncertainty import CERTAIN, Interval, Lognormal, read_spread
@@ -256,6 +258,12 @@ def test_as_planned_is_judged_as_the_plan_judges() -> None:
         traffic = fleet.problem.traffic[0]
         for target in traffic.slo.targets:
             assert found[f"chat: {target}"] == (fleet.value(traffic.demand, target) <= target.limit_s)
+
+
+@given(power=st.integers(0, 9), dimensions=st.integers(1, 7), seed=st.integers(0, 2**31))
+def test_sobol_points_are_scipys(power: int, dimensions: int, seed: int) -> None:
+    wanted = stats.qmc.Sobol(dimensions, scramble=True, seed=seed).random_base2(power)
+    assert np.array_equal(scrambled_sobol(power, dimensions, seed), wanted)
 
 
 # ---------------------------------------------------------------- judging
