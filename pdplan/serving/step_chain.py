@@ -94,16 +94,21 @@ class StepChain:
         """Prompt units offered per second [1/s]."""
         return self.arrival_rate * float(self.prompt_pmf @ np.arange(self.prompt_pmf.size))
 
+    def came_in(self, shortest_s: Array, longest_s: Array) -> Array:
+        """Row i: law of the units that come in a time uniform between the i-th two [-]."""
+        size = self.pmf.size
+        x = self.arrival_rate * (np.fft.rfft(self.prompt_pmf, 2 * size) - 1.0)
+        sure, more = shortest_s[:, None], (longest_s - shortest_s)[:, None]
+        spectra = np.exp(sure * x) * _uniform_poisson(more * x)
+        return np.maximum(np.fft.irfft(spectra, 2 * size, axis=1)[:, :size], 0.0)
+
     @cached_property
     def came_before(self) -> Array:
         """Row i: law of the units that came before an arrival in its iteration of i units (uniform part).
 
         The same law holds for what comes after it.
         """
-        size = self.pmf.size
-        x = self.arrival_rate * (np.fft.rfft(self.prompt_pmf, 2 * size) - 1.0)
-        spectra = _uniform_poisson(self.duration_s[:, None] * x[None, :])
-        return np.maximum(np.fft.irfft(spectra, 2 * size, axis=1)[:, :size], 0.0)
+        return self.came_in(np.zeros(self.duration_s.size), self.duration_s)
 
     @cached_property
     def left_over(self) -> Array:
