@@ -10,8 +10,9 @@ from functools import cached_property
 import numpy as np
 
 from pdplan.planner.instances import InstanceOption
+from pdplan.planner.link_side import LinkSide
 from pdplan.planner.problem import Array, Problem
-from pdplan.planner.stations import DecodeSide, LinkSide, PrefillSide, TpotLaw
+from pdplan.planner.stations import DecodeSide, PrefillSide, TpotLaw
 from pdplan.serving.composition import TtftLaw, e2e_law, ttft_law
 from pdplan.serving.demand import ClassDemand
 from pdplan.serving.joint_attainment import joint_attainment

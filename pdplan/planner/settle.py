@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 from pdplan.errors import UnstableError
@@ -10,65 +9,74 @@ from pdplan.planner.colocated import ColocatedFleet, report
 from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.judge import cost_of
 from pdplan.planner.problem import Problem
-from pdplan.planner.result import Colocated
+from pdplan.planner.result import Colocated, Fleet, Objective
 from pdplan.planner.search import Candidate, Search
-from pdplan.planner.stations import DecodeSide, PrefillSide
+from pdplan.planner.settle_steps import (
+    MORE_REQUESTS,
+    Trials,
+    contradicted,
+    smaller_kinds,
+    steps_down,
+    steps_up,
+)
 from pdplan.planner.verification import Verification, verify
+from pdplan.trust import Trust
 
-#: Most simulations spent on one question.
-MOST_STEPS = 8
+#: Most simulations of colocated fleets.
 MOST_COLOCATED = 6
-#: An interval that still holds the limit is made narrower, once.
-MORE_REQUESTS = 8
 
 
 @dataclass(frozen=True, eq=False)
 class Settled:
-    """A fleet that a simulation does not contradict (or the last one tried)."""
+    """A fleet that a simulation does not contradict (or the last one tried).
+
+    ``fewer``: it has fewer instances of a pool than the formulas ask for.
+    """
 
     best: Candidate
     fleet: Disaggregated
     verification: Verification
+    fewer: bool = False
+
+    def as_simulated(self, fleet: Fleet) -> Fleet:
+        """Return the judged fleet with what formulas miss, and the simulation proves met, as simulated."""
+        seen = {(c.name, str(c.target)): c for c in self.verification.checked if c.holds == "holds"}
+
+        def settled(name: str, o: Objective) -> Objective:
+            c = seen.get((name, str(o.target)))
+            if o.status == "met" or c is None or c.simulated is None:
+                return o
+            low = c.simulated if c.low is None else c.low
+            high = c.simulated if c.high is None else c.high
+            return Objective(o.target, c.simulated, low, high, Trust.SIMULATED)
+
+        return replace(
+            fleet,
+            classes=tuple(
+                replace(c, objectives=tuple(settled(c.name, o) for o in c.objectives)) for c in fleet.classes
+            ),
+        )
 
 
 def settle_fleet(search: Search, best: Candidate, *, requests: int, seed: int) -> Settled:
-    """Verify a fleet, and step it up by one instance for as long as the simulation contradicts it."""
-    steps: list[str] = []
-    while True:
-        fleet = search.evaluator.fleet(best.prefill, best.prefill_count, best.decode, best.decode_count)
-        verification = replace(_sure(fleet, requests, seed), stepped_up=tuple(steps))
-        if verification.holds != "fails" or len(steps) == MOST_STEPS:
-            return Settled(best, fleet, verification)
-        best, step = _stepped(best, fleet, verification)
-        steps.append(step)
+    """Verify a fleet: up where the simulation contradicts it, then down where less is proved enough."""
+    trials = Trials(search, requests, seed)
+    settled, steps = steps_up(trials, best)
+    if not contradicted(trials.sure(settled)):
+        for smaller in (steps_down, smaller_kinds, steps_down):
+            settled, taken = smaller(trials, settled)
+            steps += taken
+            if smaller is smaller_kinds and not taken:
+                break
+    verification = replace(trials.sure(settled), stepped_up=tuple(steps))
+    fewer = any("proved" in step for step in steps)
+    return Settled(settled if steps else best, trials.fleet(settled), verification, fewer)
 
 
 def _sure(fleet: Disaggregated | ColocatedFleet, requests: int, seed: int) -> Verification:
     """Verify, once more with more requests where an interval still holds its limit."""
     seen = verify(fleet, requests=requests, seed=seed)
     return seen if seen.holds != "open" else verify(fleet, requests=MORE_REQUESTS * requests, seed=seed)
-
-
-def _stepped(best: Candidate, fleet: Disaggregated, seen: Verification) -> tuple[Candidate, str]:
-    """Add one instance to the pool that the simulation finds wanting."""
-    metrics = {getattr(c.target, "metric", "joint") for c in seen.failing}
-    decode = bool(metrics & {"tpot", "itl"})
-    if not metrics:  # a growing backlog: the busier pool
-        decode = _load(fleet.decode) > _load(fleet.prefill)
-    why = str(seen.failing[0]) if seen.failing else "the backlog grows"
-    if decode:
-        more = replace(best, decode_count=best.decode_count + 1)
-        return more, f"stepped up to {more.decode_count} decode instances, since {why}"
-    more = replace(best, prefill_count=best.prefill_count + 1)
-    return more, f"stepped up to {more.prefill_count} prefill instances, since {why}"
-
-
-def _load(side: PrefillSide | DecodeSide) -> float:
-    """Load of a pool [-]; infinite for one that cannot keep up."""
-    try:
-        return side.utilization
-    except UnstableError:
-        return math.inf
 
 
 def settle_colocated(

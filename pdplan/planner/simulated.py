@@ -10,7 +10,7 @@ from pdplan.errors import UnsupportedError
 from pdplan.latency.model import request_overhead_s
 from pdplan.planner.colocated import ColocatedFleet
 from pdplan.planner.evaluate import Disaggregated
-from pdplan.planner.problem import Array, Problem
+from pdplan.planner.problem import BEYOND, Array, Problem
 from pdplan.serving.demand import ClassDemand
 from pdplan.sim.config import ColocatedConfig, DecodePool, KvLink, KvMemory, PdConfig, PrefillPool
 from pdplan.sim.result import SimResult
@@ -88,14 +88,33 @@ def overhead_line(latency: object, problem: Problem) -> tuple[float, float]:
 def simulate_fleet(
     fleet: Disaggregated | ColocatedFleet, requests: int, seed: int, on_progress: OnProgress | None = None
 ) -> SimResult:
-    """Run a fleet on requests drawn from its problem's traffic.
+    """Run a fleet on requests drawn from its problem's traffic, less those that `served` leaves out.
 
     Raises
     ------
     UnsupportedError
         The prefill discipline is mm1.
     """
-    return run_fleet(fleet, draw(fleet.problem, requests, seed), seed, on_progress)
+    return run_fleet(fleet, served(fleet, draw(fleet.problem, requests, seed)), seed, on_progress)
+
+
+def served(fleet: Disaggregated | ColocatedFleet, stream: Stream) -> Stream:
+    """Leave out the few requests that are longer than an instance holds, as an engine refuses them.
+
+    A fleet is planned with room for all but one request in `BEYOND`; where more are longer, all stay, for the
+    engine to say so.
+    """
+    prompt, whole = stream.prompt_tokens, stream.prompt_tokens + stream.output_tokens + 1
+    if isinstance(fleet, Disaggregated):
+        room = _capacity(fleet.decode.option.kv_capacity_tokens)
+        fits = prompt <= _capacity(fleet.prefill.option.kv_capacity_tokens)
+    else:
+        room = _capacity(fleet.option.kv_capacity_tokens)
+        fits = np.ones(prompt.size, dtype=bool)
+    block_tokens = fleet.problem.scenario.memory.block_tokens
+    fits &= np.ceil(whole / block_tokens) <= room // block_tokens
+    few = 3 + 10 * prompt.size / BEYOND
+    return stream if fits.all() or prompt.size - fits.sum() > few else stream.take(fits)
 
 
 def run_fleet(
@@ -167,6 +186,7 @@ def _link(fleet: Disaggregated) -> KvLink:
         fleet.prefill.option.link_bytes_per_s,
         fleet.decode.option.link_bytes_per_s,
         problem.link.t0_s,
+        "fifo" if fleet.link.one_end else "shared",
         mode="push" if scenario.overlap > 0 else "pull",
         overlap=scenario.overlap,
         layers=problem.model.shape.layers,

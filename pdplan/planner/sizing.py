@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pdplan.errors import InfeasibleError, InputError, UnstableError
 from pdplan.planner.answer import Plan
@@ -15,12 +16,15 @@ from pdplan.planner.infeasible import explain_infeasible
 from pdplan.planner.judge import judge
 from pdplan.planner.need import fractional_need
 from pdplan.planner.problem import assemble
-from pdplan.planner.result import Colocated, Fleet
+from pdplan.planner.result import Colocated, Fleet, Need
 from pdplan.planner.search import Candidate, Search
 from pdplan.planner.verdict import ClassVerdict
 from pdplan.planner.verdicts import Settling, class_verdict, settled_verdicts, split_problem
 from pdplan.spec.pools import FixedPool
 from pdplan.spec.scenario import Scenario
+
+if TYPE_CHECKING:
+    from pdplan.planner.settle import Settled
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +111,8 @@ def _verified(sized: Plan, requests: int | None, seed: int) -> Plan:
         else:
             verdicts = settled_verdicts(verdicts, settle)
     if settled.best is not basis.best:
-        again = _answer(basis.search, settled.best, colocated, verdicts if len(verdicts) > 1 else None)
+        known = verdicts if len(verdicts) > 1 else None
+        again = _answer(basis.search, settled.best, colocated, known, settled, sized.need)
         sized = replace(again, benchmark=sized.benchmark, stated=sized.stated)
     elif colocated is not sized.colocated:  # one class: its verdict alone hangs on the colocated side
         verdict = class_verdict(problem, basis.chosen, sized.fleet, colocated, sized.need)
@@ -125,12 +130,18 @@ def _answer(
     best: Candidate,
     colocated: Colocated,
     verdicts: tuple[ClassVerdict, ...] | None = None,
+    settled: Settled | None = None,
+    need: Need | None = None,
 ) -> Plan:
-    """Report a fleet with everything that stands beside it; verdicts that are known are not made again."""
+    """Report a fleet with everything that stands beside it; verdicts that are known are not made again.
+
+    ``settled``: what a simulation made of it; ``need`` by the formulas, for a fleet that they find too small.
+    """
     problem = search.problem
     chosen = search.evaluator.fleet(best.prefill, best.prefill_count, best.decode, best.decode_count)
-    fleet = judge(chosen)
-    need = fractional_need(search, best, chosen)
+    fleet = judge(chosen) if settled is None else settled.as_simulated(judge(chosen))
+    if need is None or settled is None or not settled.fewer:
+        need = fractional_need(search, best, chosen)
     if len(problem.traffic) == 1:
         verdicts = (class_verdict(problem, chosen, fleet, colocated, need),)
     elif verdicts is None:

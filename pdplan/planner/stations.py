@@ -1,4 +1,4 @@
-"""The three stations of a disaggregated fleet, built from a problem: thin joints to ``pdplan.serving``."""
+"""The two pools of a disaggregated fleet, built from a problem: thin joints to ``pdplan.serving``."""
 
 from __future__ import annotations
 
@@ -12,21 +12,15 @@ from pdplan.latency.model import request_overhead_s
 from pdplan.latency.validity import validity_notes
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.problem import Array, Problem
-from pdplan.serving.approximate_wait import ApproximateWait
 from pdplan.serving.decode import StationaryBatch
 from pdplan.serving.decode_step import ModelStep
-from pdplan.serving.delays import Constant, Delay, Discrete
+from pdplan.serving.delays import Delay, Discrete
 from pdplan.serving.demand import ClassDemand
-from pdplan.serving.economics import effective_transfer
 from pdplan.serving.prefill_station import PrefillStation
 from pdplan.serving.request_tpot import RequestTpot, averaging_factor
 from pdplan.serving.roots import decreasing_root
-from pdplan.serving.transfer import link_never_queues, link_seconds, link_wait
 from pdplan.spec.slo import Target
 from pdplan.trust import Trust
-
-#: Mean waits for the link below this share of the mean prefill are taken at their mean.
-NEGLIGIBLE_WAIT = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,77 +243,3 @@ class TpotLaw:
     def value(self, p: float | None) -> float:
         """Mean or p-quantile [s]."""
         return self.mean_s if p is None else float(self.quantile_s(p))
-
-
-@dataclass(frozen=True, eq=False)
-class LinkSide:
-    """The KV link: egress of each prefill instance, ingress of each decode instance."""
-
-    problem: Problem
-    prefill: PrefillSide
-    decode: DecodeSide
-
-    @property
-    def bytes_per_s(self) -> float:
-        """Bandwidth of one transfer: the narrower end [B/s].
-
-        The KV of a request lies in one attention rank at either end, in whatever parts; it crosses once.
-        """
-        return min(self.prefill.option.rank_link_bytes_per_s, self.decode.option.rank_link_bytes_per_s)
-
-    def transfer_s(self, demand: ClassDemand) -> Array:
-        """Time on the wire at each atom [s]."""
-        payload = self.problem.payload_bytes(demand)
-        return np.asarray(link_seconds(payload, self.bytes_per_s, self.problem.link.t0_s), dtype=float)
-
-    def visible_transfer_s(self, demand: ClassDemand, prefill_s: Array) -> Array:
-        """What of the transfer is not hidden behind prefill, at each atom [s]."""
-        return np.asarray(
-            effective_transfer(
-                self.transfer_s(demand),
-                prefill_s,
-                self.problem.scenario.overlap,
-                layers=self.problem.model.shape.layers,
-            ),
-            dtype=float,
-        )
-
-    @cached_property
-    def offered_bytes_per_s(self) -> float:
-        """KV bytes per second of all classes [B/s]."""
-        mix = self.problem.demand
-        return mix.arrival_rate * mix.mean(self.problem.payload_bytes(mix))
-
-    @property
-    def egress_utilization(self) -> float:
-        """Offered over possible, at each prefill instance."""
-        return self.offered_bytes_per_s / (self.prefill.count * self.prefill.option.link_bytes_per_s)
-
-    @property
-    def ingress_utilization(self) -> float:
-        """Offered over possible, at each decode instance."""
-        return self.offered_bytes_per_s / (self.decode.count * self.decode.option.link_bytes_per_s)
-
-    @property
-    def utilization(self) -> float:
-        """The busier end."""
-        return max(self.egress_utilization, self.ingress_utilization)
-
-    @cached_property
-    def wait(self) -> Delay:
-        """Law of the wait for the link (approximate): for its companions of the same step, and for others.
-
-        Others: the busier end as M/G/1, which one instance that prefills prompts one at a time never meets
-        if its transfers are shorter than its prefills. A wait too short to matter is taken at its mean.
-        """
-        mix = self.problem.demand
-        transfer, prefill = self.transfer_s(mix), self.prefill.prefill_s(mix)
-        companions = 0.0 if self.prefill.idle else self.prefill.station.companions
-        within = 0.5 * companions / self.prefill.option.dp_attention * mix.mean(transfer)
-        if self.prefill.count == 1 and companions == 0 and link_never_queues(transfer, prefill):
-            return Constant(0.0)
-        ends = min(side.count * side.option.dp_attention for side in (self.prefill, self.decode))
-        queue = link_wait(mix.arrival_rate / ends, transfer, mix.weight)
-        if queue.mean_wait_s < NEGLIGIBLE_WAIT * mix.mean(prefill):
-            return Constant(within + queue.mean_wait_s, Trust.APPROXIMATE)
-        return ApproximateWait(queue, within)

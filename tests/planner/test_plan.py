@@ -275,8 +275,8 @@ classes:
     assert any("does not hold the longest requests, of 60,0" in why for why in plan.rejected)
 
 
-def test_a_plan_that_the_engine_cannot_run_says_so() -> None:
-    """The far end of a lognormal law is longer than an L4 has room for: the fleet stands, unverified."""
+def test_requests_that_no_instance_holds_are_left_out_of_the_simulation_and_counted() -> None:
+    """The far end of a lognormal law is longer than an L4 has room for: an engine refuses such a request."""
     from pdplan.spec.loading import parse_scenario
 
     text = """
@@ -292,6 +292,8 @@ classes:
     slo: {ttft: {p90: 60 s}}
 """
     plan = pdplan.plan(parse_scenario(text))
-    assert plan.verification is None
-    assert "holds 41616 tokens of KV" in plan.unverified
-    assert "Not simulated: a prompt has" in str(plan)
+    assert plan.verification is not None
+    assert plan.verification.left_out == 2  # of 20,000: at most one in 10,000 is that long
+    assert plan.verification.requests == 19_998
+    assert "2 longer than an instance holds were left out" in str(plan.verification)
+    assert plan.verification.document()["left_out"] == 2
