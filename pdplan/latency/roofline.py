@@ -168,6 +168,13 @@ class Roofline:
         rank, pairs = new_tokens * share, attention_tokens_sq * share
         return self._pass(rank, 1.0, 0.0, 0.0, rank, pairs, 1.0, new_tokens)
 
+    def rank_prefill_step_s(self, tokens: Any, attention_tokens_sq: Any, all_tokens: Any) -> Any:
+        """Time of a prefill step in which one attention rank has so many tokens and all together others [s].
+
+        Of the slowest rank it is the step of the instance: experts' layers hold all ranks to one pace.
+        """
+        return self._pass(tokens, 1.0, 0.0, 0.0, tokens, attention_tokens_sq, 1.0, all_tokens).total_s
+
     def decode_breakdown(self, batch: Any, context_tokens: Any) -> Breakdown:
         """Causes of the time of a decode step."""
         routed, part, context = self._fullest_rank(batch, context_tokens)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pdplan.checks import require_fraction, require_positive
@@ -80,6 +80,11 @@ class PrefillPool:
         A prompt whose prefill has not begun after this leaves [s].
     step_factor : float
         Steps take their modelled time over this factor [-].
+    ranks : int
+        Attention ranks of an instance. The router deals prompts to ranks, each has a queue, an egress, a
+        budget and KV of its own, an equal part of the instance's; a step of all lasts as long as that of the
+        slowest. Needs ``"chunked"`` and step times by rank (`pdplan.latency.Roofline`). ``queue_limit``
+        counts at a rank.
     """
 
     instances: int
@@ -92,6 +97,7 @@ class PrefillPool:
     queue_limit: int | None = None
     patience_s: float = math.inf
     step_factor: float = 1.0
+    ranks: int = 1
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -100,7 +106,25 @@ class PrefillPool:
         _one_of("discipline", self.discipline, ("one_at_a_time", "batched", "chunked"))
         _whole("batch_tokens", self.batch_tokens, 1)
         _whole("pipeline_stages", self.pipeline_stages, 1)
+        _whole("ranks", self.ranks, 1)
+        if self.ranks > 1:
+            self._check_ranks()
         _queue("prefill", self.kv_capacity_tokens, self.queue_limit, self.patience_s, self.step_factor)
+
+    def _check_ranks(self) -> None:
+        if self.discipline != "chunked":
+            raise UnsupportedError(
+                f"ranks is {self.ranks} with discipline {self.discipline}: ranks work in common steps, "
+                "use chunked"
+            )
+        if not hasattr(self.latency, "rank_prefill_step_s"):
+            raise UnsupportedError(
+                f"ranks is {self.ranks}: these step times do not tell ranks apart, use the roofline"
+            )
+        if self.batch_tokens < self.ranks:
+            raise InputError(
+                f"batch_tokens is {self.batch_tokens}: give each of {self.ranks} ranks one at least"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +145,9 @@ class DecodePool:
         In-system steps take the modelled time over this factor [-].
     tokens_per_step : float
         Tokens that a step yields for each sequence (speculation, MTP) [tok].
+    ranks : int
+        Attention ranks of an instance: as many transfers come in at a time, each with its part of the
+        ingress. Their steps are one; batch and KV are pooled.
     """
 
     instances: int
@@ -130,10 +157,12 @@ class DecodePool:
     memory: KvMemory = field(default_factory=KvMemory)
     step_factor: float = 1.0
     tokens_per_step: float = 1.0
+    ranks: int = 1
 
     def __post_init__(self) -> None:
         """Check the values."""
         _whole("instances", self.instances, 1)
+        _whole("ranks", self.ranks, 1)
         _one_of("router", self.router, ROUTERS)
         _whole("max_batch", self.max_batch, 1)
         require_positive("step_factor", self.step_factor)
@@ -193,6 +222,14 @@ class KvLink:
         _whole("layers", self.layers, 1)
         if self.overlap > 0 and self.mode == "pull":
             raise UnsupportedError("overlap needs mode push: a pull begins after prefill")
+
+    def of_ranks(self, egress: int, ingress: int) -> KvLink:
+        """Return the link between one of so many ranks on the prefill side and one on the decode side."""
+        return replace(
+            self,
+            bytes_per_s=self.bytes_per_s / egress,
+            ingress_bytes_per_s=self.ingress_bytes_per_s / ingress,
+        )
 
     @property
     def seconds_per_token(self) -> float:

@@ -190,6 +190,34 @@ def prefill_time(table: Any, new: Any, squares: Any) -> Any:
     return low + x * (high - low)
 
 
+class RankTimes(NamedTuple):
+    """Step times by rank: a grid over (tokens of a rank, their attention squares a token, tokens of all)."""
+
+    node_n: Any
+    node_u: Any
+    node_all: Any
+    grid: Any
+
+
+@jit
+def rank_time(table: Any, new: Any, squares: Any, together: Any) -> Any:
+    """Time of a step whose slowest attention rank has ``new`` tokens, and all ranks ``together`` [s]."""
+    u = squares / max(new, 1.0)
+    i = cell_of(table.node_n, new)
+    j = cell_of(table.node_u, u)
+    k = cell_of(table.node_all, together)
+    x = (new - table.node_n[i]) / (table.node_n[i + 1] - table.node_n[i])
+    y = (u - table.node_u[j]) / (table.node_u[j + 1] - table.node_u[j])
+    z = (together - table.node_all[k]) / (table.node_all[k + 1] - table.node_all[k])
+    grid = table.grid
+    time = 0.0
+    for a in range(2):
+        for b in range(2):
+            edge = grid[i + a, j + b, k] + z * (grid[i + a, j + b, k + 1] - grid[i + a, j + b, k])
+            time += (x if a == 1 else 1.0 - x) * (y if b == 1 else 1.0 - y) * edge
+    return time
+
+
 @jit
 def prompt_time(table: Any, prompt: Any, new: Any) -> Any:
     """Prefill time of one prompt alone, ``new`` of its tokens not cached [s]."""

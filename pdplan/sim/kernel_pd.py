@@ -6,6 +6,9 @@ leaves "the first stage is free". A request stands in one queue at a time, so on
 queue. A decode run is a number of steps between which nothing changes: their times are arithmetic in the
 step number.
 
+Attention ranks of a prefill instance are lanes: ``ranks`` neighbouring prefill instances with queues of their
+own whose steps begin and end together, as long as that of the slowest. The first of them holds the clock.
+
 Output arrays double as scratch until a request ends: ``prefill`` holds the start of prefill, ``transfer`` the
 moment at which KV asked for the link, ``admission`` the end of prefill, ``end`` the last token before an
 eviction.
@@ -36,6 +39,7 @@ from pdplan.sim.kernel_core import (
     prefill_time,
     prompt_time,
     quotient,
+    rank_time,
     record_span,
     remainder,
     route,
@@ -83,7 +87,8 @@ PARAMETERS = np.dtype(
     [(name, np.int64) for name in (
         "n", "prefills", "decodes", "leaves", "stepwise", "from_prefill", "users", "router_p", "chunked",
         "budget",
-        "stages", "queue_limit", "impatient", "has_cached", "shared", "ingress", "push", "layers", "router_d",
+        "stages", "ranks", "queue_limit", "impatient", "has_cached", "shared", "ingress", "doors", "push",
+        "layers", "router_d",
         "max_batch", "cells", "whole", "block", "shift", "grow", "recorded",
     )]
     + [(name, np.float64) for name in (
@@ -159,6 +164,66 @@ def pass_stages(stage_free: Any, o: Any, stages: Any, enter: Any, span: Any) -> 
 
 
 @jit
+def fill_step(
+    p: Any, t: Any, alone: Any, par: Any, table: Any, arr: Any, plen: Any, cached: Any, queue: Any,
+    prefill: Any, nxt: Any, pint: Any, pfloat: Any, psum: Any,
+) -> Any:  # fmt: skip
+    """Take waiting prompts into a step of ``p``, up to its budget and its KV memory.
+
+    Returns (tokens, attention squares, prompts that the step ends, prompts touched, how often it is repeated,
+    tokens computed before it). Steps are repeated for one prompt that takes the whole budget several times,
+    where nobody else has a part in them (``alone``).
+    """
+    i = pint[WH, p]
+    held_kv = pfloat[KVP, p]
+    room = par.budget
+    tokens = 0
+    squares = 0.0
+    count = 0
+    touched = 0
+    repeat = 0
+    before = 0.0
+    while i >= 0 and room > 0:
+        L = plen[i]
+        rest = pint[REST, p]
+        if not par.chunked or pint[CUT, p] == 0:
+            rest = L - (cached[i] if par.has_cached else 0)
+            if pfloat[KVP, p] + L > par.capacity_p or (not par.chunked and touched > 0 and rest > room):
+                break
+            pfloat[KVP, p] += L
+            queue[i] = t - arr[i]
+            prefill[i] = t
+            pint[WAITING, p] -= 1
+            pint[SL, p] = i
+            if par.router_p == LEAST_WORK:
+                pfloat[QUEUED, p] -= prompt_time(table, L, rest) / par.stages
+        touched += 1
+        take = rest
+        if par.chunked and rest > room:
+            take = room
+            if touched == 1 and alone and par.stages == 1 and not par.stepwise:
+                repeat = rest // room
+                before = float(L - rest)
+                take = repeat * room
+        squares += (2.0 * (L - rest) + take) * take
+        tokens += take
+        room = 0 if repeat > 0 else room - take
+        rest -= take
+        if rest > 0:
+            pint[CUT, p] = 1
+            pint[REST, p] = rest
+            break
+        pint[CUT, p] = 0
+        count += 1
+        i = nxt[i]
+    if touched > 0:
+        pint[WH, p] = i
+        psum[p, 3] -= (pfloat[KVP, p] - held_kv) * max(t, par.from_s)
+        psum[p, 4] = max(psum[p, 4], pfloat[KVP, p])
+    return tokens, squares, count, touched, repeat, before
+
+
+@jit
 def record_kv(p: Any, t: Any, held: Any, width: Any, pfloat: Any, series: Any) -> Any:
     """Add what a prefill instance has held since the last change to the series."""
     fine = spread(series, SERIES * p + 3, width, pfloat[KV_SINCE, p], t, held, held)
@@ -193,7 +258,7 @@ def start_transfer(
         return
     if par.ingress:
         d = np.int64(din[i])
-        if dint[IBUSY, d] != 0:
+        if dint[IBUSY, d] >= par.doors:
             if pint[LWAIT, p] == 0:
                 pint[LWAIT, p] = 1
                 pint[LNEXT, p] = -1
@@ -203,7 +268,7 @@ def start_transfer(
                     pint[LNEXT, dint[IQT, d]] = p
                 dint[IQT, d] = p
             return
-        dint[IBUSY, d] = 1
+        dint[IBUSY, d] += 1
     pint[LBUSY, p] = 1
     span = par.link_s + plen[i] * par.link_token_s
     if t >= par.from_s:
@@ -397,12 +462,12 @@ def _build(source_key: int) -> Any:
 
     @jit_kernel
     def run_pd(
-        parameters: Any, table: Any, again_table: Any, dnode: Any, dlevel: Any, dslope: Any,
+        parameters: Any, table: Any, rank_table: Any, again_table: Any, dnode: Any, dlevel: Any, dslope: Any,
         arr: Any, plen: Any, out: Any, cached: Any, patience: Any, draw_p: Any, draw_d: Any,
         status: Any, queue: Any, prefill: Any, transfer: Any, admission: Any, ttft: Any, tpot: Any, itl: Any,
         end: Any, nxt: Any, pin: Any, din: Any, rem: Any, seq: Any,
         times: Any, winner: Any, pint: Any, pfloat: Any, stage_free: Any, ring: Any, ring_count: Any,
-        psum: Any,
+        rank_tokens: Any, rank_squares: Any, psum: Any,
         dint: Any, dfloat: Any, heap: Any, residues: Any, stack_step: Any, stack_s: Any, dsum: Any,
         share: Any, flows: Any, left: Any, speed: Any, batch_s: Any, histogram: Any, series: Any, watch: Any,
     ) -> Any:  # fmt: skip
@@ -415,14 +480,7 @@ def _build(source_key: int) -> Any:
         from_s, shift = par.from_s, par.shift
         lead = 1 if par.from_prefill else 0
         least_p = par.router_p == LEAST_WORK
-        sh, sl, wh, wt, present, waiting = (
-            pint[SH],
-            pint[SL],
-            pint[WH],
-            pint[WT],
-            pint[PRESENT],
-            pint[WAITING],
-        )
+        sh, wh, wt, present, waiting = pint[SH], pint[WH], pint[WT], pint[PRESENT], pint[WAITING]
         free, inflight, lh, lt = pint[FREE], pint[INFLIGHT], pint[LH], pint[LT]
         kvp, work = pfloat[KVP], pfloat[WORK]
         qh, qt, rh, rt, slots, assigned = dint[QH], dint[QT], dint[RH], dint[RT], dint[SLOTS], dint[ASSIGNED]
@@ -466,7 +524,8 @@ def _build(source_key: int) -> Any:
                 p = route(par.router_p, present, work, P, turn_p, draw_p[min(i, draw_p.size - 1)])
                 turn_p += 1
                 if par.queue_limit >= 0 and waiting[p] >= par.queue_limit:
-                    now = waiting[p] == 0 and free[p] == 1 and inflight[p] < par.stages
+                    clock = p - p % par.ranks
+                    now = waiting[p] == 0 and free[clock] == 1 and inflight[clock] < par.stages
                     if not (now and kvp[p] + L <= par.capacity_p):
                         status[i] = REJECTED
                         end[i] = t
@@ -491,7 +550,7 @@ def _build(source_key: int) -> Any:
             elif e <= P:  # ---- a prefill step has left the last stage
                 p = e - 1
                 o = p * par.stages + pint[FIRST, p]
-                count = ring_count[o]
+                first = p
                 span = ring[o, 1]
                 inflight[p] -= 1
                 if par.stages > 1:
@@ -501,67 +560,68 @@ def _build(source_key: int) -> Any:
                 else:
                     free[p] = 1
                     tree_set(times, winner, leaves, e, INF)
-                if par.overlap > 0.0:
-                    idle = lh[p] < 0
-                    pfloat[CREDIT, p] = min(par.overlap * span, t - pfloat[LIDLE, p]) if idle else 0.0
-                i = sh[p]
-                for _ in range(count):
-                    j = nxt[i]
-                    prefill[i] = t - prefill[i]
-                    present[p] -= 1
-                    if par.from_prefill:
-                        ttft[i] = t - arr[i]
-                        if out[i] == 1:
-                            end[i] = t
-                            if par.recorded and not record_kv(p, t, kvp[p], par.width_s, pfloat, series):
-                                return SERIES_FULL
-                            kvp[p] -= plen[i]
-                            psum[p, 3] += plen[i] * max(t, from_s)
-                            done += 1
-                            if par.users > 0:
-                                released = release(
-                                    arr, n, ia, released, t + par.think_s, leaves, times, winner
-                                )
-                            i = j
-                            continue
-                    admission[i] = t
-                    d = route(par.router_d, assigned, prompts, D, turn_d, draw_d[min(i, draw_d.size - 1)])
-                    turn_d += 1
-                    din[i] = d
-                    assigned[d] += 1
-                    prompts[d] += plen[i]
-                    if grow:
-                        rem[i] = decode_steps(out[i] - lead, whole, per_step)
-                    nxt[i] = -1
-                    if not par.push:
-                        if qh[d] < 0:
-                            qh[d] = i
-                        else:
-                            nxt[qt[d]] = i
-                        qt[d] = i
-                        if qh[d] == i:
-                            admit(
-                                d, t, par, plen, out, nxt, pin, din, transfer, pint, pfloat, dint, dfloat,
-                                residues, share, flows, left, speed, psum, dsum, times, winner,
-                            )  # fmt: skip
-                    else:
-                        transfer[i] = t
-                        if par.shared:
-                            share_add(
-                                i, t, par.overlap * span, par, plen, share, flows, left, speed, pin, din,
-                                pint,
-                                dint, psum, times, winner,
-                            )  # fmt: skip
-                        else:
-                            if lh[p] < 0:
-                                lh[p] = i
+                for p in range(first, first + par.ranks):
+                    if par.overlap > 0.0:
+                        idle = lh[p] < 0
+                        pfloat[CREDIT, p] = min(par.overlap * span, t - pfloat[LIDLE, p]) if idle else 0.0
+                    i = sh[p]
+                    for _ in range(ring_count[o + (p - first) * par.stages]):
+                        j = nxt[i]
+                        prefill[i] = t - prefill[i]
+                        present[p] -= 1
+                        if par.from_prefill:
+                            ttft[i] = t - arr[i]
+                            if out[i] == 1:
+                                end[i] = t
+                                if par.recorded and not record_kv(p, t, kvp[p], par.width_s, pfloat, series):
+                                    return SERIES_FULL
+                                kvp[p] -= plen[i]
+                                psum[p, 3] += plen[i] * max(t, from_s)
+                                done += 1
+                                if par.users > 0:
+                                    released = release(
+                                        arr, n, ia, released, t + par.think_s, leaves, times, winner
+                                    )
+                                i = j
+                                continue
+                        admission[i] = t
+                        d = route(par.router_d, assigned, prompts, D, turn_d, draw_d[min(i, draw_d.size - 1)])
+                        turn_d += 1
+                        din[i] = d
+                        assigned[d] += 1
+                        prompts[d] += plen[i]
+                        if grow:
+                            rem[i] = decode_steps(out[i] - lead, whole, per_step)
+                        nxt[i] = -1
+                        if not par.push:
+                            if qh[d] < 0:
+                                qh[d] = i
                             else:
-                                nxt[lt[p]] = i
-                            lt[p] = i
-                            start_transfer(p, t, par, plen, din, pint, pfloat, dint, psum, times, winner)
-                    i = j
-                sh[p] = i
-                ptry = p
+                                nxt[qt[d]] = i
+                            qt[d] = i
+                            if qh[d] == i:
+                                admit(
+                                    d, t, par, plen, out, nxt, pin, din, transfer, pint, pfloat, dint, dfloat,
+                                    residues, share, flows, left, speed, psum, dsum, times, winner,
+                                )  # fmt: skip
+                        else:
+                            transfer[i] = t
+                            if par.shared:
+                                share_add(
+                                    i, t, par.overlap * span, par, plen, share, flows, left, speed, pin, din,
+                                    pint,
+                                    dint, psum, times, winner,
+                                )  # fmt: skip
+                            else:
+                                if lh[p] < 0:
+                                    lh[p] = i
+                                else:
+                                    nxt[lt[p]] = i
+                                lt[p] = i
+                                start_transfer(p, t, par, plen, din, pint, pfloat, dint, psum, times, winner)
+                        i = j
+                    sh[p] = i
+                ptry = first
             elif e <= 2 * P:  # ---- KV has arrived
                 if par.shared:
                     share_advance(t, share, left, speed)
@@ -583,7 +643,7 @@ def _build(source_key: int) -> Any:
                     tree_set(times, winner, leaves, e, INF)
                     if par.ingress:
                         d = np.int64(din[i])
-                        dint[IBUSY, d] = 0
+                        dint[IBUSY, d] -= 1
                         other = dint[IQH, d]
                         if other >= 0:
                             dint[IQH, d] = pint[LNEXT, other]
@@ -834,100 +894,77 @@ def _build(source_key: int) -> Any:
                 free[p] = 1
                 tree_set(times, winner, leaves, e, INF)
                 ptry = p
-            # ---- start a prefill step
-            p = ptry
-            if free[p] == 0 or inflight[p] >= par.stages or wh[p] < 0:
+            # ---- start a prefill step, of all ranks together
+            p = ptry - ptry % par.ranks
+            if free[p] == 0 or inflight[p] >= par.stages:
                 continue
-            if par.impatient:
-                done += leave(
-                    p, t, par, table, arr, plen, cached, patience, status, queue, end, nxt, pint, pfloat, psum
-                )  # fmt: skip
-            i = wh[p]
-            held_kv = kvp[p]
-            room = par.budget
-            tokens = 0
-            squares = 0.0
-            count = 0
-            touched = 0
-            repeat = 0
-            before = 0.0
-            while i >= 0 and room > 0:
-                L = plen[i]
-                rest = pint[REST, p]
-                if not par.chunked or pint[CUT, p] == 0:
-                    rest = L - (cached[i] if par.has_cached else 0)
-                    if kvp[p] + L > par.capacity_p or (not par.chunked and touched > 0 and rest > room):
-                        break
-                    kvp[p] += L
-                    queue[i] = t - arr[i]
-                    prefill[i] = t
-                    waiting[p] -= 1
-                    sl[p] = i
-                    if least_p:
-                        pfloat[QUEUED, p] -= prompt_time(table, L, rest) / par.stages
-                touched += 1
-                take = rest
-                if par.chunked and rest > room:
-                    take = room
-                    if (
-                        touched == 1 and par.stages == 1 and not par.stepwise
-                    ):  # the whole budget, for one prompt, several times
-                        repeat = rest // room
-                        before = float(L - rest)
-                        take = repeat * room
-                squares += (2.0 * (L - rest) + take) * take
-                tokens += take
-                room = 0 if repeat > 0 else room - take
-                rest -= take
-                if rest > 0:
-                    pint[CUT, p] = 1
-                    pint[REST, p] = rest
-                    break
-                pint[CUT, p] = 0
-                count += 1
-                i = nxt[i]
-            if touched == 0:
-                continue
-            wh[p] = i
-            psum[p, 3] -= (kvp[p] - held_kv) * max(t, from_s)
-            psum[p, 4] = max(psum[p, 4], kvp[p])
             o = p * par.stages
-            work_s = 0.0
-            finish = t
-            if repeat == 0:
-                work_s = prefill_time(table, float(tokens), squares)
-                finish = t + work_s
-                if par.stages > 1:
-                    finish = pass_stages(stage_free, o, par.stages, t, work_s)
-            else:
-                for _ in range(repeat):
-                    work_s += prefill_time(table, float(par.budget), (2.0 * before + par.budget) * par.budget)
-                    before += par.budget
-                finish = t + work_s
-            if t >= from_s:
-                psum[p, 0] += work_s
-                psum[p, 1] += max(repeat, 1)
-                psum[p, 2] += tokens
-            if par.recorded:
-                fine = record_span(
-                    series, SERIES * p, par.width_s, t, t + work_s, float(touched), float(tokens), 0.0, 0.0
-                )
-                fine = record_kv(p, t, held_kv, par.width_s, pfloat, series) and fine
-                if not fine:
-                    return SERIES_FULL
             slot = o
             if par.stages > 1:
                 slot += (pint[FIRST, p] + inflight[p]) % par.stages
+            together = 0
+            touched = 0
+            repeat = 0
+            before = 0.0
+            squares = 0.0
+            for r in range(p, p + par.ranks):
+                ring_count[slot + (r - p) * par.stages] = 0
+                rank_tokens[r] = 0.0
+                if wh[r] < 0:
+                    continue
+                if par.impatient:
+                    done += leave(
+                        r, t, par, table, arr, plen, cached, patience, status, queue, end, nxt, pint, pfloat,
+                        psum,
+                    )  # fmt: skip
+                held_kv = kvp[r]
+                tokens, squares, count, some, repeat, before = fill_step(
+                    r, t, par.ranks == 1, par, table, arr, plen, cached, queue, prefill, nxt, pint, pfloat,
+                    psum,
+                )  # fmt: skip
+                ring_count[slot + (r - p) * par.stages] = count
+                rank_tokens[r] = float(tokens)
+                rank_squares[r] = squares
+                together += tokens
+                touched += some
+                if par.recorded and some > 0 and not record_kv(r, t, held_kv, par.width_s, pfloat, series):
+                    return SERIES_FULL
+            if touched == 0:
+                continue
+            work_s = 0.0
+            if par.ranks > 1:
+                for r in range(p, p + par.ranks):
+                    if rank_tokens[r] > 0:
+                        work_s = max(
+                            work_s, rank_time(rank_table, rank_tokens[r], rank_squares[r], float(together))
+                        )
+            elif repeat == 0:
+                work_s = prefill_time(table, float(together), squares)
+            for _ in range(repeat):
+                work_s += prefill_time(table, float(par.budget), (2.0 * before + par.budget) * par.budget)
+                before += par.budget
+            finish = t + work_s
+            if par.stages > 1:
+                finish = pass_stages(stage_free, o, par.stages, t, work_s)
+            if t >= from_s:
+                psum[p, 0] += work_s
+                psum[p, 1] += max(repeat, 1)
+                psum[p, 2] += together
+            if par.recorded and not record_span(
+                series, SERIES * p, par.width_s, t, t + work_s, float(touched), float(together), 0.0, 0.0
+            ):
+                return SERIES_FULL
             ring[slot, 0] = finish
             ring[slot, 1] = finish - t
-            ring_count[slot] = count
             inflight[p] += 1
             free[p] = 0
             if inflight[p] == 1:
                 tree_set(times, winner, leaves, 1 + p, finish)
-            pfloat[UNTIL, p] = finish
+            for r in range(p, p + par.ranks):
+                pfloat[UNTIL, r] = finish
+                if par.stages > 1:
+                    pfloat[UNTIL, r] = stage_free[o]
             if par.stages > 1:
-                pfloat[UNTIL, p] = stage_free[o]
                 tree_set(times, winner, leaves, 1 + 2 * P + D + p, stage_free[o])
         return t
 

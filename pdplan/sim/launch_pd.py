@@ -16,13 +16,16 @@ from pdplan.sim.layout import (
     class_ids,
     gaps,
     interval_means,
+    of_instances,
     overflow,
     prefill_times,
+    rank_times,
     record,
     routing_draws,
     state,
     winner_tree,
 )
+from pdplan.sim.rank_steps import NO_RANKS, rank_table
 from pdplan.sim.raw import DecodeUse, PrefillUse, RawRun, Series
 from pdplan.sim.steps import decode_rows, prefill_table
 from pdplan.sim.stream import Stream
@@ -42,14 +45,18 @@ def launch_pd(
     from pdplan.sim import kernel_core as core
     from pdplan.sim import kernel_pd as kernel
 
-    pre, dec, link = config.prefill, config.decode, config.link
-    n, P, D = len(requests), pre.instances, dec.instances
+    pre, dec = config.prefill, config.decode
+    link = config.link.of_ranks(pre.ranks, dec.ranks)
+    n, P, D = len(requests), pre.instances * pre.ranks, dec.instances  # ranks are lanes of their own
     prompt, output = requests.prompt_tokens, requests.output_tokens
     longest = float((prompt.astype(np.int64) + output).max())
-    budget = 1 if pre.discipline == "one_at_a_time" else pre.batch_tokens
+    budget = 1 if pre.discipline == "one_at_a_time" else pre.batch_tokens // pre.ranks
     table = prefill_table(
         pre.latency, float(max(budget, int(prompt.max()))), float(prompt.max()), pre.step_factor
     )
+    by_rank = NO_RANKS if pre.ranks == 1 else rank_table(
+        pre.latency, pre.ranks, float(budget), float(prompt.max()), pre.step_factor
+    )  # fmt: skip
     rows = decode_rows(dec.latency, dec.max_batch, longest, dec.step_factor)
     grow = dec.memory.reservation == "prompt"
     finite = math.isfinite(dec.memory.blocks)
@@ -80,7 +87,8 @@ def launch_pd(
         "chunked": pre.discipline == "chunked",
         "budget": budget,
         "stages": stages,
-        "capacity_p": float(pre.kv_capacity_tokens),
+        "ranks": pre.ranks,
+        "capacity_p": float(pre.kv_capacity_tokens) / pre.ranks,
         "queue_limit": -1 if pre.queue_limit is None else pre.queue_limit,
         "impatient": impatient,
         "has_cached": requests.cached_tokens is not None,
@@ -88,8 +96,9 @@ def launch_pd(
         "link_token_s": float(link.seconds_per_token),
         "shared": shared,
         "speed_e": 1.0 if math.isinf(nominal) else link.bytes_per_s / nominal,
-        "speed_i": 1.0 if math.isinf(nominal) else link.ingress_bytes_per_s / nominal,
+        "speed_i": 1.0 if math.isinf(nominal) else dec.ranks * link.ingress_bytes_per_s / nominal,
         "ingress": math.isfinite(link.ingress_bytes_per_s),
+        "doors": dec.ranks,
         "push": link.mode == "push",
         "overlap": float(link.overlap),
         "layers": link.layers,
@@ -112,7 +121,7 @@ def launch_pd(
     nxt, rem, seq = np.full(n, -1, dtype=np.int32), NONE_TOKENS.copy(), NONE_TOKENS.copy()
     if grow:
         rem, seq = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.int32)
-    pin, din = np.zeros(n, dtype=np.int16), np.zeros(n, dtype=np.int16)
+    pin, din = np.zeros(n, dtype=np.int16 if P < 1 << 15 else np.int32), np.zeros(n, dtype=np.int16)
     pint = state(kernel.PREFILL_INTS, P, kernel.PREFILL_HEADS)
     pint[kernel.FREE] = 1
     dint = state(kernel.DECODE_INTS, D, kernel.DECODE_HEADS)
@@ -124,13 +133,14 @@ def launch_pd(
     cached = requests.cached_tokens if requests.cached_tokens is not None else NONE_TOKENS
     until = watched(
         kernel.run_pd,
-        record(kernel.PARAMETERS, numbers), prefill_times(table), prefill_times(again), rows.node,
-        rows.level, rows.slope,
+        record(kernel.PARAMETERS, numbers), prefill_times(table), rank_times(by_rank),
+        prefill_times(again), rows.node, rows.level, rows.slope,
         arrival, prompt, output, cached, patience,
         routing_draws(pre.router, n, seed, 0), routing_draws(dec.router, n, seed, 1),
         status, queue, prefill, transfer, admission, ttft, tpot, itl, end, nxt, pin, din, rem, seq,
         times, winner, pint, np.zeros((kernel.PREFILL_FLOATS, P)), np.zeros(P * stages),
-        np.zeros((P * stages, 2)), np.zeros(P * stages, dtype=np.int64), psum,
+        np.zeros((P * stages, 2)), np.zeros(P * stages, dtype=np.int64),
+        np.zeros(P), np.zeros(P), psum,
         dint, np.zeros((kernel.DECODE_FLOATS, D)), np.zeros(D * dec.max_batch, dtype=np.int64),
         np.zeros(D * dec.memory.block_tokens, dtype=np.int64),
         np.zeros(D * core.STACK, dtype=np.int64), np.zeros(D * core.STACK), dsum,
@@ -149,7 +159,10 @@ def launch_pd(
     if recorded:
         width, means = interval_means(series, kept, until, P + D)
         means[:, P:, 3] *= block
-        parts = Series(width, means[:, :P].copy(), means[:, P:].copy())
+        lanes = means[:, :P].reshape(means.shape[0], pre.instances, pre.ranks, -1)
+        parts = Series(width, lanes.sum(axis=2), means[:, P:].copy())
+    psum = of_instances(psum, pre.ranks)
+    pin = (pin // pre.ranks).astype(np.int16)
     return RawRun(
         status, arrival, prompt, output, class_ids(requests), queue, prefill, transfer, admission, ttft, tpot,
         itl, end, pin, din, PrefillUse(*psum.T.copy()), DecodeUse(*dsum.T.copy()), batch_s, edges, counts,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdplan.sim.config import ROUTERS, Recording
+from pdplan.sim.rank_steps import RankTable
 from pdplan.sim.steps import PrefillTable
 from pdplan.sim.stream import Array, Stream
 
@@ -59,6 +60,13 @@ def prefill_times(table: PrefillTable) -> Any:
     return PrefillTimes(table.coefficients is None, a, b, c, table.node_n, table.node_u, table.grid)
 
 
+def rank_times(table: RankTable) -> Any:
+    """Hand a table by ranks to the kernels."""
+    from pdplan.sim.kernel_core import RankTimes
+
+    return RankTimes(table.node_n, table.node_u, table.node_all, table.grid)
+
+
 def record(dtype: Any, numbers: dict[str, Any]) -> Any:
     """Pack the numbers of a run into a kernel's record."""
     packed = np.zeros(1, dtype=dtype)
@@ -98,6 +106,17 @@ def interval_means(
     width = float(kept.interval_s or 1.0)
     rows = int(until / width) + 1
     return width, (series[:rows] / width).reshape(rows, instances, -1)
+
+
+def of_instances(lanes: Any, ranks: int) -> Any:
+    """Add up the rows of the ranks of each instance; the largest KV is taken as if all peaked at once.
+
+    Examples
+    --------
+    >>> of_instances(np.array([[1.0, 2.0], [3.0, 4.0]]), 2)
+    array([[4., 6.]])
+    """
+    return lanes.reshape(-1, ranks, lanes.shape[1]).sum(axis=1)
 
 
 def overflow() -> RuntimeError:
