@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from pdplan.errors import InfeasibleError
-from pdplan.planner.break_even_bound import BoundedSearch
+from pdplan.planner.break_even_recall import Recall, RecallingSearch
 from pdplan.planner.break_even_search import Line
+from pdplan.planner.evaluate import Evaluator
 from pdplan.planner.judge import cost_of
 from pdplan.planner.problem import Problem
 from pdplan.planner.search import Candidate
@@ -59,8 +61,7 @@ class Again:
         While the fleet at hand still meets them, nothing dearer is looked at; and where less of everything
         can only have become harder, nothing cheaper either: it was the cheapest before.
         """
-        other = lever.at(self.problem, factor)
-        search = BoundedSearch(other)
+        search = self._search(lever, factor)
         if not self._meets(search):
             try:
                 return search.best()
@@ -70,7 +71,18 @@ class Again:
             return self.best
         return search.within(self.best.usd_per_hour) or self.best
 
-    def _meets(self, search: BoundedSearch) -> bool:
+    @cached_property
+    def _recalls(self) -> dict[str, Recall]:
+        """What is known along each input."""
+        return {}
+
+    def _search(self, lever: Lever, factor: float) -> RecallingSearch:
+        """Return the search with an input at this factor."""
+        recall = self._recalls.setdefault(lever.name, Recall(lever.harder))
+        other = lever.at(self.problem, factor)
+        return RecallingSearch(other, Evaluator(other), recall.at(factor))
+
+    def _meets(self, search: RecallingSearch) -> bool:
         """Whether the fleet at hand meets every objective there."""
         prefill, decode = search.problem.own(self.best.prefill), search.problem.own(self.best.decode)
         return (
@@ -102,7 +114,7 @@ class Again:
 
     def _affords(self, factor: float, usd: float) -> bool:
         """Whether any fleet of at most this price meets the objectives at a factor of the rate."""
-        search = BoundedSearch(_RATE.at(self.problem, factor))
+        search = self._search(_RATE, factor)
         if usd >= self.best.usd_per_hour and self._meets(search):
             return True
         return search.within(usd) is not None
