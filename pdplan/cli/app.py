@@ -11,8 +11,9 @@ import typer
 
 from pdplan._version import __version__
 from pdplan.cli.catalog_app import catalog_app
-from pdplan.cli.commands import over_time, planning, running, search, what_if, writing
+from pdplan.cli.commands import over_time, planning, running, search, solving, what_if, writing
 from pdplan.cli.profile_app import profile_app
+from pdplan.cli.serve import serve
 from pdplan.cli.workload_app import workload_app
 from pdplan.errors import EXIT_BUG, PdplanError
 
@@ -59,6 +60,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("pareto", search.pareto),
     ("predict", running.predict),
     ("explain", writing.explain),
+    ("solve", solving.solve),
     ("export", writing.export),
     ("sweep", search.sweep),
     ("schedule", over_time.schedule),
@@ -66,6 +68,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("observe", over_time.observe),
     ("doubt", what_if.doubt),
     ("spares", what_if.spares),
+    ("serve", serve),
     ("schema", writing.schema),
 )
 for _name, _declared in _COMMANDS:

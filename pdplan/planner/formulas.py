@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pdplan.latency.fitted import affine_decode_s
+from pdplan.serving.economics import disagg_ttft_penalty, effective_transfer
 from pdplan.serving.pd_sizing import PdCounts, pd_counts
 from pdplan.serving.piecewise import larger
 
@@ -485,3 +487,32 @@ def weights_each_bytes(weights_bytes: Any, tensor_degree: Any, pipeline_degree: 
     35000000000.0
     """
     return weights_bytes / (tensor_degree * pipeline_degree)
+
+
+def visible_penalty(payload_bytes: Any, link_bytes_per_s: Any, prefill_s: Any, overlap_fraction: Any) -> Any:
+    """Transfer that prefill does not hide, over prefill [-].
+
+    Source: Patel et al. 2024 (Splitwise, ISCA, arXiv 2311.18677): layer-wise KV transfer during prefill.
+
+    Examples
+    --------
+    >>> round(visible_penalty(268435456, 25e9 / 8, 0.205, 0.369), 3)
+    0.05
+    """
+    transfer_s = payload_bytes / link_bytes_per_s
+    return disagg_ttft_penalty(effective_transfer(transfer_s, prefill_s, overlap_fraction), prefill_s)
+
+
+def tpot_of_batch_s(
+    batch: Any, mean_context_tokens: Any, fixed_s: Any, per_sequence_s: Any, per_context_token_s: Any
+) -> Any:
+    """TPOT of a batch whose requests have contexts of this mean [s].
+
+    Source: DistServe (Zhong et al., OSDI 2024), appendix A, and its simulator.
+
+    Examples
+    --------
+    >>> round(tpot_of_batch_s(8, 512, 19.9347e-3, 0.0385070e-3, 0.000626936e-3) * 1e3, 2)
+    22.81
+    """
+    return affine_decode_s(fixed_s, per_sequence_s, per_context_token_s, batch, batch * mean_context_tokens)

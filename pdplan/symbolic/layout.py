@@ -88,7 +88,7 @@ def layout(expression: Any) -> Node:
     if expression.is_Number:
         return Number(f"{float(expression):.15g}")
     if isinstance(expression, sympy.Add):
-        return Sum(tuple(_signed(t) for t in _flat(expression, sympy.Add)))
+        return _sum([_signed(t) for t in _flat(expression, sympy.Add)])
     if isinstance(expression, sympy.Mul):
         return _product(expression)
     if isinstance(expression, sympy.Pow):
@@ -99,6 +99,12 @@ def layout(expression: Any) -> Node:
     if name in ("max", "min"):
         return Call(name, tuple(dict.fromkeys(layout(a) for a in _flat(expression, type(expression)))))
     return Call(name, tuple(layout(a) for a in expression.args))
+
+
+def _sum(terms: list[tuple[bool, Node]]) -> Node:
+    """Return a sum that begins with a term that is added, if it has one."""
+    first = next((i for i, (added, _) in enumerate(terms) if added), 0)
+    return Sum((terms[first], *terms[:first], *terms[first + 1 :]))
 
 
 def _flat(expression: Any, kind: Any) -> list[Any]:
@@ -131,7 +137,10 @@ def _product(expression: Any) -> Node:
     if any(f == 0 for f in factors):  # a zero of the right kind, see `pdplan.serving.piecewise`
         return Number("0")
     for factor in factors:
-        if isinstance(factor, sympy.Pow) and factor.exp.is_Number and factor.exp < 0:
+        if isinstance(factor, sympy.Rational) and factor.q != 1:
+            above.append(sympy.Integer(factor.p))
+            below.append(sympy.Integer(factor.q))
+        elif isinstance(factor, sympy.Pow) and factor.exp.is_Number and factor.exp < 0:
             with sympy.evaluate(False):
                 inverse = factor.base if factor.exp == -1 else factor.base ** (-factor.exp)
             below += _flat(inverse, sympy.Mul)

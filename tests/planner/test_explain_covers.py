@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - templates of lines read best on one line
 """Every number in the text of a plan has its working, and the working has the plan's number.
 
 `LINES` are templates of the lines of a plan, with names of `explain` where its numbers stand.
@@ -8,10 +9,9 @@ line is about, ``%o`` for the objective in the line (``ttft.p99``), ``%v`` for w
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
-
-import math
 from pathlib import Path
 
 import pytest

@@ -47,8 +47,10 @@ def wait_derivation(side: PrefillSide, name: str) -> Derivation:
             mean_service_s=Term(service.mean_s, "S", "s"),
             service_scv=Term(service.scv, "SCV"),
         )
-    if station.discipline == "batched":
+    if station.discipline == "batched" and station.ranks == 1:
         return _batched(side, name, title, symbol)
+    if station.ranks > 1:
+        return _ranked(side, name, title, symbol)
     law: Any = station.queue
     return computed(
         name,
@@ -85,6 +87,27 @@ def _batched(side: PrefillSide, name: str, title: str, symbol: str) -> Derivatio
         residual=chain_residual(chain),
         residual_of="rate of tokens in over tokens out - 1",
         source="N. T. J. Bailey, J. R. Statist. Soc. B 16 (1954) 80-87; docs/theory/prefill",
+        trust=station.trust,
+    )
+
+
+def _ranked(side: PrefillSide, name: str, title: str, symbol: str) -> Derivation:
+    """Attention ranks with queues of their own and steps in common."""
+    station = side.station
+    chain = station.ranked.chain
+    return computed(
+        name,
+        title,
+        symbol,
+        "s",
+        station.mean_wait_s,
+        equation="Q' = max(Q - b, 0) + A(D) in law: prompt tokens Q at one of r ranks, D the slowest rank's step",
+        latex=r"Q' = (Q - b)^{+} + A(D),\qquad D = \max_{j \le r} d(Q_j)",
+        method=f"fixed point on {chain.pmf.size} points of {chain.unit_tokens:.0f} tokens, ranks independent; "
+        "E[W] is the time of a prompt of mean length beyond its least",
+        residual=_mean_residual(station.ranked),
+        residual_of="integral of P(W > t) dt over E[W] - 1",
+        source="docs/validation/moe",
         trust=station.trust,
     )
 
