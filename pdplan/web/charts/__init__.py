@@ -1,0 +1,3 @@
+"""Pictures of an answer: small SVG and HTML texts, coloured by the page's style sheet alone."""
+
+from __future__ import annotations

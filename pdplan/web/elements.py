@@ -1,0 +1,150 @@
+"""Plain elements of HTML on the page: native controls, which keyboards, screen readers and phones know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
+
+from pdplan.errors import InputError
+from pdplan.web.scales import STEPS, Scale
+
+Element = ui.element
+#: Sends the value of a native control.
+_VALUE = "(e) => emit(e.target.value)"
+
+
+def tag(name: str, words: str = "", kind: str = "", **attributes: Any) -> Element:
+    """Return an element with words in it; ``aria_label`` becomes ``aria-label``."""
+    made = TextElement(tag=name, text=words) if words else ui.element(name)
+    _dress(made, kind, attributes)
+    return made
+
+
+def label(name: str, words: str = "", kind: str = "", **attributes: Any) -> TextElement:
+    """Return an element whose words change (``set_text``)."""
+    made = TextElement(tag=name, text=words)
+    _dress(made, kind, attributes)
+    return made
+
+
+def _dress(made: Element, kind: str, attributes: dict[str, Any]) -> None:
+    if kind:
+        made.classes(kind)
+    for key, value in attributes.items():
+        made.props[key.strip("_").replace("_", "-")] = value
+
+
+def button(words: str, on_click: Callable[[], Any], kind: str = "", **attributes: Any) -> TextElement:
+    """Return a button."""
+    made = label("button", words, kind, type="button", **attributes)
+    made.on("click", lambda _: on_click())
+    return made
+
+
+def choice(
+    words: str, options: Sequence[tuple[str, str]], value: str, on_change: Callable[[str], Any]
+) -> Element:
+    """Return a labelled drop-down of (value, words)."""
+    with tag("label", kind="choice"):
+        tag("span", words)
+        made = tag("select", value=value)
+        with made:
+            for key, shown in options:
+                option = tag("option", shown, value=key)
+                if key == value:
+                    option.props["selected"] = True
+
+    def changed(event: Any) -> None:
+        made.props["value"] = str(event.args)
+        on_change(str(event.args))
+
+    made.on("change", changed, js_handler=_VALUE)
+    return made
+
+
+class Slider:
+    """A labelled slider with its value beside it, which may be typed instead.
+
+    Parameters
+    ----------
+    words : str
+        Label.
+    scale : Scale
+    value : float or None
+        In SI; None: not known yet.
+    on_value : callable
+        Called with the new value [SI].
+    on_wrong : callable
+        Called with a message about what was typed.
+    """
+
+    def __init__(
+        self,
+        words: str,
+        scale: Scale,
+        value: float | None,
+        on_value: Callable[[float], Any],
+        on_wrong: Callable[[str], Any],
+        key: str = "",
+    ) -> None:
+        self.scale = scale
+        self._on_value = on_value
+        self._on_wrong = on_wrong
+        with tag("div", kind="slider"):
+            tag("span", words, "name", aria_hidden="true")
+            self._typed = tag(
+                "input", kind="typed", type="text", aria_label=f"{words}, typed", spellcheck="false"
+            )
+            self._range = tag(
+                "input",
+                type="range",
+                min=0,
+                max=STEPS,
+                step=1,
+                aria_label=words,
+                **({"id": key} if key else {}),
+            )
+        self._range.on("input", self._moved, js_handler=_VALUE, throttle=0.02)
+        self._range.on("change", self._rested, js_handler=_VALUE)
+        self._typed.on("change", self._written, js_handler=_VALUE)
+        self.value = value
+        self.show(value)
+
+    def show(self, value: float | None) -> None:
+        """Show a value that came from elsewhere."""
+        self.value = value
+        position = STEPS // 2 if value is None else self.scale.position(value)
+        self._range.props["value"] = position
+        self._say()
+        self._range.update()
+
+    def _say(self) -> None:
+        shown = "" if self.value is None else self.scale.shown(self.value)
+        self._typed.props["value"] = shown
+        self._typed.update()
+        self._range.props["aria-valuetext"] = shown
+
+    def _moved(self, event: Any) -> None:
+        """Take a position; the slider itself is already there."""
+        position = min(max(int(float(event.args)), 0), STEPS)
+        self._range.props["value"] = position
+        self.value = self.scale.value(position)
+        self._say()
+        self._on_value(self.value)
+
+    def _rested(self, _: Any) -> None:
+        """Tell screen readers the value where the slider came to rest."""
+        self._range.update()
+
+    def _written(self, event: Any) -> None:
+        try:
+            value = self.scale.parsed(str(event.args))
+        except InputError as error:
+            self._on_wrong(str(error))
+            self.show(self.value)
+            return
+        self.show(value)
+        self._on_value(value)
