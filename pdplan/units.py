@@ -132,16 +132,16 @@ def parse(value: object, dimension: str, *, what: str = "value") -> float:
     table = DIMENSIONS[dimension][1]
     hint = f'give {_NOUN[dimension]} such as "{_EXAMPLE[dimension]}"'
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise UnitError(f"{what} is {value!r}: {hint}")
+        raise UnitError(f"{what} is {_shown(value)}: {hint}")
     if isinstance(value, (int, float)):
-        number, unit = float(value), ""
+        number, unit = _finite(value), ""
     else:
         match = _QUANTITY.match(value)
         if match is None:
-            raise UnitError(f"{what} is {value!r}, not a number with a unit: {hint}")
+            raise UnitError(f"{what} is {_shown(value)}, not a number with a unit: {hint}")
         number, unit = float(match["number"].replace("_", "")), match["unit"]
     if not math.isfinite(number):
-        raise UnitError(f"{what} is {value!r}: it must be finite; {hint}")
+        raise UnitError(f"{what} is {_shown(value)}: it must be finite; {hint}")
     if not unit:
         if dimension in _BARE_OK:
             return number
@@ -150,11 +150,25 @@ def parse(value: object, dimension: str, *, what: str = "value") -> float:
     if factor is None:
         factor = table.get(re.sub(r"\s+", " ", unit.replace(" /", "/").replace("/ ", "/")))
     if factor is None:
-        raise UnitError(f"{what} is {value!r}: {_why_not(unit, dimension)}; {hint}")
+        raise UnitError(f"{what} is {_shown(value)}: {_why_not(unit, dimension)}; {hint}")
     result = number * factor if factor >= 1 else number / (1.0 / factor)  # 95% is 0.95, not 95 x 0.01
     if not math.isfinite(result):
-        raise UnitError(f"{what} is {value!r}: too large; {hint}")
+        raise UnitError(f"{what} is {_shown(value)}: too large; {hint}")
     return result
+
+
+def _finite(value: int | float) -> float:
+    """Return a number as a float; one too large for that is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _shown(value: object) -> str:
+    """Show a value as written, a long one cut."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:60]}... ({len(text)} characters)"
 
 
 def _why_not(unit: str, dimension: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pdplan import units
@@ -91,10 +93,8 @@ def _reached(search: Search, traffic: ClassTraffic, target: Target) -> list[tupl
     rows: list[tuple[float, str] | None] = []
     for decode in search.problem.options("decode"):
         for prefill in search.problem.options("prefill"):
-            try:
-                fleet = search.idle_prefill(prefill, decode, _plenty(search, decode))
-                value = fleet.value(traffic.demand, target)
-            except UnstableError:
+            value = _value_unhurried(search, prefill, decode, traffic, target)
+            if value is None:
                 rows.append(None)
                 continue
             kinds = (
@@ -102,6 +102,18 @@ def _reached(search: Search, traffic: ClassTraffic, target: Target) -> list[tupl
             )
             rows.append((value, kinds))
     return rows
+
+
+def _value_unhurried(
+    search: Search, prefill: InstanceOption, decode: InstanceOption, traffic: ClassTraffic, target: Target
+) -> float | None:
+    """Value of a statistic beside a roomy decode pool, or beside the largest where the link needs it."""
+    for count in (_plenty(search, decode), MAX_INSTANCES):
+        try:
+            return search.idle_prefill(prefill, decode, count).value(traffic.demand, target)
+        except UnstableError:
+            continue
+    return None
 
 
 def _plenty(search: Search, decode: InstanceOption) -> int:
@@ -112,7 +124,46 @@ def _plenty(search: Search, decode: InstanceOption) -> int:
 
 def _together(search: Search) -> str:
     """Say what stands in the way when each objective alone can be met."""
+    overloaded = _overloaded(search)
+    if overloaded is not None:
+        most = search.problem.scenario.max_utilization
+        return f"{overloaded} above max_utilization {most:.4g}: lower the rate or allow more load"
     joints = [t for t in search.problem.traffic if t.slo.joint is not None]
     if joints:
         return f"{joints[0].name}: {joints[0].slo.joint} is not reached with any number of instances"
     return "the objectives can be met one by one but not together, or KV memory does not hold the batch"
+
+
+def _overloaded(search: Search) -> str | None:
+    """Name the first station that the largest fleet of any kind leaves loaded above its limit."""
+    prefills, decodes = search.problem.options("prefill"), search.problem.options("decode")
+    built, most = search.evaluator, search.problem.scenario.max_utilization
+    stations: dict[str, list[Callable[[], Any]]] = {
+        f"{MAX_INSTANCES:,} prefill instances are": [
+            partial(built.prefill, o, MAX_INSTANCES) for o in prefills
+        ],
+        f"{MAX_INSTANCES:,} decode instances are": [partial(built.decode, o, MAX_INSTANCES) for o in decodes],
+        f"with {MAX_INSTANCES:,} instances of each the link is": [
+            partial(_link, search, p, d) for p in prefills for d in decodes
+        ],
+    }
+    return next(
+        (
+            f"even {what} loaded"
+            for what, each in stations.items()
+            if not any(_carries(station, most) for station in each)
+        ),
+        None,
+    )
+
+
+def _link(search: Search, prefill: InstanceOption, decode: InstanceOption) -> Any:
+    return search.idle_prefill(prefill, decode, MAX_INSTANCES).link
+
+
+def _carries(station: Callable[[], Any], most: float) -> bool:
+    """Whether a station is stable and below the limit."""
+    try:
+        return bool(station().utilization <= most)
+    except UnstableError:
+        return False

@@ -189,6 +189,10 @@ def sweep(
     else:
         found, continued = _work(base, points, what, path, workers, dask, on_progress)
     rows = tuple({**point.values, **row} for point, row in zip(points, found, strict=True))
+    if rows and all(row["status"] == "bad input" for row in rows):
+        if path is not None:
+            log_path(path).unlink(missing_ok=True)
+        raise InputError(f"no point of the sweep can be planned: {rows[0]['reason']}")
     sampling = "grid" if latin_points is None else f"Latin hypercube of {latin_points} points, seed {seed}"
     result = SweepResult(scenario, axes, what, sampling, rows, note, continued)
     if path is not None:

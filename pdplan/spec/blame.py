@@ -23,8 +23,9 @@ def explain_validation(error: ValidationError, document: Mapping[str, Any], orig
     dotted = _dotted(path, document)
     kind = problem["type"]
     if kind == "extra_forbidden":
-        hint = did_you_mean(str(path[-1]), _fields_at(path[:-1]), limit=1)
-        return ScenarioError(f"{where}: unknown key {str(path[-1])!r}{_inside(path, document)}{hint}")
+        known = _fields_at(path[:-1])
+        hint = did_you_mean(str(path[-1]), known, limit=1) or _known(known)
+        return ScenarioError(f"{where}: unknown key {str(path[-1])[:60]!r}{_inside(path, document)}{hint}")
     if kind == "missing":
         return ScenarioError(f"{where}: {dotted} is missing: add it")
     if kind == "value_error":
@@ -38,12 +39,54 @@ def explain_validation(error: ValidationError, document: Mapping[str, Any], orig
         options = [o.strip("'") for o in expected.replace(" or ", ", ").split(", ")]
         hint = did_you_mean(str(given), options)
         return ScenarioError(f"{where}: {dotted} is {given!r}: it must be {expected}{hint}")
-    shown = (
-        repr(given)
-        if not isinstance(given, (dict, list))
-        else f"a {'mapping' if isinstance(given, dict) else 'list'}"
-    )
-    return ScenarioError(f"{where}: {dotted} is {shown}: {problem['msg'][0].lower()}{problem['msg'][1:]}")
+    return ScenarioError(f"{where}: {dotted} {_is(given)}: {_must(problem, path)}")
+
+
+def _known(fields: list[str]) -> str:
+    """What may be written instead: short lists in full."""
+    return f"; known: {', '.join(fields)}" if 0 < len(fields) <= 8 else "; `pdplan schema` has the known keys"
+
+
+def _is(given: Any) -> str:
+    """What was given, as people say it."""
+    if given is None:
+        return "is empty"
+    if isinstance(given, (dict, list, tuple)):
+        return f"is {'a mapping' if isinstance(given, dict) else 'a list' if given else 'an empty list'}"
+    text = repr(given)
+    return f"is {text if len(text) <= 80 else text[:60] + '...'}"
+
+
+def _must(problem: Any, path: Path_) -> str:
+    """What it must be: pydantic's words for people."""
+    kind = problem["type"]
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        fields = _fields_at(path)
+        return "it must be a mapping" + (f" with {', '.join(fields)}" if fields else "")
+    if kind == "too_short":
+        return f"give at least {problem['ctx']['min_length']}"
+    if kind == "too_long":
+        return f"give at most {problem['ctx']['max_length']}"
+    if kind in _MUST:
+        return _MUST[kind]
+    message = str(problem["msg"]).replace("Input should be", "it must be")
+    return f"{message[0].lower()}{message[1:]}"
+
+
+#: kind of pydantic's error -> what the value must be
+_MUST: Final = {
+    "tuple_type": "it must be a list",
+    "list_type": "it must be a list",
+    "string_type": "it must be a text",
+    "int_type": "it must be a whole number",
+    "int_parsing": "it must be a whole number, written with digits alone",
+    "int_from_float": "it must be a whole number",
+    "float_type": "it must be a number",
+    "float_parsing": "it must be a number",
+    "bool_type": "it must be true or false",
+    "bool_parsing": "it must be true or false",
+    "finite_number": "it must be finite",
+}
 
 
 #: names pydantic puts into a location for the branches of unions such as ``latency: str | InlineLatency``

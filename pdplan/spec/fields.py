@@ -6,6 +6,7 @@ the SI float, and writes back an exact string: a scenario survives the round tri
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Final
 
 from pydantic import (
@@ -22,14 +23,18 @@ from pdplan import units
 from pdplan.errors import UnitError
 
 
-def _quantity(dimension: str, example: str, *, zero_ok: bool = False) -> Any:
-    """Return the annotation of a non-negative float of ``dimension``."""
+def _quantity(
+    dimension: str, example: str, *, zero_ok: bool = False, low: float = 0.0, high: float = math.inf
+) -> Any:
+    """Return the annotation of a non-negative float of ``dimension``, between ``low`` and ``high``."""
     si = units.DIMENSIONS[dimension][0]
 
     def read(value: object) -> float:
         number = units.parse(value, dimension)
         if number < 0 or (number == 0 and not zero_ok):
             raise UnitError(f"value is {value!r}: it must be {'at least' if zero_ok else 'greater than'} 0")
+        if not low <= number <= high:
+            raise UnitError(f"value is {value!r}: it must lie between {low:g} and {high:g} {si}")
         return number
 
     def write(value: float) -> str | float:
@@ -41,7 +46,8 @@ def _quantity(dimension: str, example: str, *, zero_ok: bool = False) -> Any:
 
 Seconds = Annotated[float, *_quantity("time", "400 ms")]
 SecondsOrZero = Annotated[float, *_quantity("time", "100 ms", zero_ok=True)]
-Rate = Annotated[float, *_quantity("rate", "8 req/s")]
+#: Below, a request in 30 years; above, more than the world asks: either is a slip of the pen.
+Rate = Annotated[float, *_quantity("rate", "8 req/s", low=1e-9, high=1e9)]
 Tokens = Annotated[float, *_quantity("tokens", "2048 tok")]
 TokensPerSecond = Annotated[float, *_quantity("tokens_per_s", "5 M tok/min")]
 Bytes = Annotated[float, *_quantity("bytes", "80 GB")]

@@ -91,11 +91,11 @@ def override(document: dict[str, Any], setting: str) -> None:
     """Apply ``a.b.c=value``; a class is named by its name or index."""
     key, sep, raw = setting.partition("=")
     if not sep or not key.strip():
-        raise ScenarioError(f"--set {setting!r}: write key=value, e.g. classes.chat.rate='10 req/s'")
+        raise ScenarioError(f"--set {setting[:60]!r}: write key=value, e.g. classes.chat.rate='10 req/s'")
     try:
         value = read_value(raw)
-    except yaml.YAMLError:
-        raise ScenarioError(f"--set {setting!r}: the value is not valid YAML") from None
+    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a date or a number that cannot be
+        raise ScenarioError(f"--set {setting[:60]!r}: the value is not valid YAML") from None
     steps = key.strip().split(".")
     place: Any = document
     for depth, step in enumerate(steps):

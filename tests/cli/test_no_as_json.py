@@ -61,3 +61,20 @@ def test_an_honest_no_is_json_where_json_is_asked_for(
     assert document["feasible"] is False
     assert document["binding"] in err
     assert list(tmp_path.iterdir()) == [scenario]
+
+
+@pytest.mark.parametrize(
+    ("setting", "why"),
+    [
+        ("max_utilization=1e-12", "even 100,000 prefill instances are loaded above max_utilization 1e-12"),
+        ("link_bandwidth=1 B/s", "with 100,000 instances of each the link is loaded above"),
+        ("link_bandwidth=1 MB/s", "ttft p99 <= 2 s cannot be met: prefill TP1 gives"),
+    ],
+)
+def test_a_load_that_no_fleet_carries_is_named(
+    setting: str, why: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    scenario = tmp_path / "hopeless.yaml"
+    scenario.write_text(HOPELESS.replace("0.1 ms", "2 s"))
+    assert run("plan", "--no-verify", str(scenario), "--set", setting) == 1
+    assert why in capsys.readouterr().err

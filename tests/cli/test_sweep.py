@@ -111,6 +111,26 @@ def test_bad_input_is_one_line(
     assert [p.name for p in tmp_path.iterdir()] == ["small.yaml"]
 
 
+def test_a_sweep_of_nothing_but_bad_input_is_bad_input(
+    small: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (
+        "sweep",
+        small,
+        "--over",
+        "overlap=[0, 0.5]",
+        "--set",
+        "link=nope",
+        "-o",
+        str(tmp_path / "x.csv"),
+    )
+    assert run(*words) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("pdplan: no point of the sweep can be planned: link: unknown link 'nope'")
+    assert [p.name for p in tmp_path.iterdir()] == ["small.yaml"]
+
+
 def test_schedule(small: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     day = tmp_path / "day.csv"
     day.write_text("hour,rate_req_per_s\n0,5\n1,60\n2,5\n3,5\n")

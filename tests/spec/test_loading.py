@@ -58,6 +58,19 @@ WRONG = {
     "NaN": (BASE.replace("8 req/s", ".nan"), "it must be finite"),
     "infinite": (BASE.replace("8 req/s", "1e400 req/s"), "it must be finite"),
     "overflow with unit": (BASE.replace("8 req/s", "1e307 kreq/ms"), "too large"),
+    "an integer beyond floats": (BASE.replace("8 req/s", "9" * 400), "(400 characters): it must be finite"),
+    "a request in 300 years": (BASE.replace("8 req/s", "1e-10 req/s"), "it must lie between 1e-09 and 1e+09"),
+    "more than the world asks": (
+        BASE.replace("8 req/s", "1e10 req/s"),
+        "it must lie between 1e-09 and 1e+09",
+    ),
+    "unknown key, nothing near": (BASE + "colour: red\n", "unknown key 'colour'; `pdplan schema` has"),
+    "unknown key of few": (
+        BASE + "node: {colour: red}\n",
+        "'colour' in node; known: gpus, nics, whole_nodes",
+    ),
+    "a number for a name": (BASE.replace("h100-sxm-80gb", "100"), "accelerator is 100: it must be a text"),
+    "a broken count": (BASE + "decode: {max_batch: 1e9}\n", "it must be a whole number"),
     "fraction above one": (BASE + "memory: {fraction: 1.2}\n", "memory.fraction is 1.2"),
     "zero length": (BASE.replace(LENGTHS, "prompt_tokens: 0\n    output_tokens: 5"), "at least 1 token"),
     "odd length form": (
@@ -66,7 +79,15 @@ WRONG = {
     ),
     "lengths twice": (BASE.replace(LENGTHS, LENGTHS + "\n    prompt_tokens: 12"), "both given: keep one"),
     "no lengths": (BASE.replace("    " + LENGTHS + "\n", ""), "lengths are missing"),
-    "no classes": (BASE[: BASE.index("classes")] + "classes: []\n", "classes is a list"),
+    "no classes": (
+        BASE[: BASE.index("classes")] + "classes: []\n",
+        "classes is an empty list: give at least 1",
+    ),
+    "empty classes": (BASE[: BASE.index("classes")] + "classes:\n", "classes is empty: it must be a list"),
+    "a class that is a word": (
+        BASE + "  - fast\n",
+        "classes.1 is 'fast': it must be a mapping with name, rate",
+    ),
     "class name twice": (
         BASE + "  - {name: chat, rate: 1 req/s, workload: x, slo: {ttft: {p99: 1 s}}}\n",
         "two classes",
@@ -158,10 +179,23 @@ def test_set_reaches_what_was_not_written() -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    ["classes.chat", "=1", "classes.dog.rate=1 req/s", "model.x=1", "classes.chat=1", "a=[", "nope=1"],
+    [
+        "classes.chat",
+        "=1",
+        "classes.dog.rate=1 req/s",
+        "model.x=1",
+        "classes.chat=1",
+        "a=[",
+        "nope=1",
+        "name=2024-13-45",  # a date that is none
+        "name=" + "9" * 5000,  # more digits than Python reads
+        "name=" + "[" * 3000,
+        "classes=&a [*a]",
+    ],
+    ids=lambda setting: setting[:20],
 )
 def test_wrong_overrides(setting: str) -> None:
-    with pytest.raises(ScenarioError):
+    with pytest.raises(ScenarioError, match=r"^.{1,300}$"):
         parse_scenario(BASE, overrides=[setting])
 
 
