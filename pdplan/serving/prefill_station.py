@@ -27,6 +27,8 @@ from pdplan.serving.prefill_queue import (
     require_router,
     service_atoms,
 )
+from pdplan.serving.rank_chain import RankChain
+from pdplan.serving.rank_wait import RankedPrefill
 from pdplan.serving.ttft_bounds import Envelope
 from pdplan.trust import Trust, weakest
 
@@ -136,11 +138,18 @@ class PrefillStation:
         """Prompts per second at the pool [1/s]."""
         return total_rate(self.demands)
 
+    @property
+    def ranks(self) -> int:
+        """Attention ranks of an instance with queues of their own; 1 where prompts are not batched [-]."""
+        return int(getattr(self.model, "dp_attention", 1)) if self.discipline == "batched" else 1
+
     def prefill_s(self, name: str | None = None) -> Array:
         """Prefill time of each length atom of a class (no name: of the mix), alone in an instance [s]."""
         demand = self._class(name)
         # at least one token is always computed, whatever the prefix cache holds
         cached = np.minimum(demand.cached, np.maximum(demand.prompt_tokens - 1.0, 0.0))
+        if self.ranks > 1:
+            return self.ranked.alone_s(demand.prompt_tokens - cached, cached)
         return np.asarray(prompt_prefill_s(self.model, demand.prompt_tokens, cached), dtype=float)
 
     @cached_property
@@ -167,6 +176,8 @@ class PrefillStation:
         """Instance time that a prompt takes when the pool is full [s]."""
         if self.discipline != "batched":
             return self.service.mean_s
+        if self.ranks > 1:
+            return 1.0 / self.ranked.max_rate
         full = float(self._batch_step_s(np.array([self.max_batch_tokens]))[0])
         return float(self.mix.weight @ self._new_tokens) * full / self.max_batch_tokens
 
@@ -189,6 +200,8 @@ class PrefillStation:
             return mm1_law(self.router, self.arrival_rate, self.service.mean_s, self.instances)
         if self.discipline == "one_at_a_time":
             return one_at_a_time_law(self.router, self.arrival_rate, self.service, self.instances)
+        if self.ranks > 1:
+            return self.ranked
         return batched_law(self.router, self._batching, self.service, self.instances)
 
     @cached_property
@@ -196,6 +209,26 @@ class PrefillStation:
         """One batching instance under random routing."""
         rate = self.arrival_rate / self.instances
         return BatchedWait(rate, self._new_tokens, self.mix.weight, self.max_batch_tokens, self._batch_step_s)
+
+    @cached_property
+    def ranked(self) -> RankedPrefill:
+        """One instance of several attention ranks; routers that look at the load do no worse than in turn."""
+        stages = self.pipeline_stages
+
+        def step_s(tokens: Any, squares: Any, together: Any) -> Any:
+            return self.model.rank_prefill_step_s(tokens, squares, together) / stages  # type: ignore[attr-defined]
+
+        return RankedPrefill(
+            self.arrival_rate / self.instances,
+            self._new_tokens,
+            self.mix.prompt_tokens - self._new_tokens,
+            self.mix.weight,
+            self.max_batch_tokens,
+            int(getattr(self.model, "dp_attention", 1)),
+            step_s,
+            1 if self.router == "random" else self.instances * int(getattr(self.model, "dp_attention", 1)),
+            stages,
+        )
 
     @cached_property
     def companions(self) -> float:
@@ -206,14 +239,15 @@ class PrefillStation:
         """
         if self.discipline != "batched":
             return 0.0
-        chain = self._batching.chain
-        units = np.arange(chain.carried_pmf.size)
-        step = float(chain.carried_pmf @ units**2) / float(chain.carried_pmf @ units)
+        chain = self.ranked.chain if self.ranks > 1 else self._batching.chain
+        carried = chain.carried if isinstance(chain, RankChain) else chain.carried_pmf
+        units = np.arange(carried.size)
+        step = float(carried @ units**2) / float(carried @ units)
         # on the chain's own lattice: prompts far below its unit would else seem to have company when alone
         lengths = np.arange(chain.prompt_pmf.size)
         mean = float(chain.prompt_pmf @ lengths)
         own = float(chain.prompt_pmf @ lengths**2) / mean
-        return max(0.0, step - own) / mean
+        return self.ranks * max(0.0, step - own) / mean
 
     @property
     def mean_wait_s(self) -> float:
@@ -251,6 +285,10 @@ class PrefillStation:
 
     def fixed_s(self, name: str | None = None) -> dict[str, Array]:
         """Times fixed by the length atoms of a class, for `composition.ttft_law` [s]."""
+        if self.ranks > 1:
+            demand = self._class(name)
+            cached = np.minimum(demand.cached, np.maximum(demand.prompt_tokens - 1.0, 0.0))
+            return {"prefill": self.ranked.own_s(demand.prompt_tokens - cached, cached)}
         return {} if self.discipline == "mm1" else {"prefill": self.prefill_s(name)}
 
     def ttft(self, name: str | None = None) -> TtftLaw:

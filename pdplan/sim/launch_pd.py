@@ -121,7 +121,8 @@ def launch_pd(
     nxt, rem, seq = np.full(n, -1, dtype=np.int32), NONE_TOKENS.copy(), NONE_TOKENS.copy()
     if grow:
         rem, seq = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.int32)
-    pin, din = np.zeros(n, dtype=np.int16 if P < 1 << 15 else np.int32), np.zeros(n, dtype=np.int16)
+    pin: Any = np.zeros(n, dtype=np.int16 if P < 1 << 15 else np.int32)
+    din = np.zeros(n, dtype=np.int16)
     pint = state(kernel.PREFILL_INTS, P, kernel.PREFILL_HEADS)
     pint[kernel.FREE] = 1
     dint = state(kernel.DECODE_INTS, D, kernel.DECODE_HEADS)

@@ -101,10 +101,10 @@ def _ranked(side: PrefillSide, name: str, title: str, symbol: str) -> Derivation
         symbol,
         "s",
         station.mean_wait_s,
-        equation="Q' = max(Q - b, 0) + A(D) in law: prompt tokens Q at one of r ranks, D the slowest rank's step",
+        equation="Q' = max(Q - b, 0) + A(D) in law: prompt tokens Q at one of r ranks, D the slowest's step",
         latex=r"Q' = (Q - b)^{+} + A(D),\qquad D = \max_{j \le r} d(Q_j)",
-        method=f"fixed point on {chain.pmf.size} points of {chain.unit_tokens:.0f} tokens, ranks independent; "
-        "E[W] is the time of a prompt of mean length beyond its least",
+        method=f"fixed point on {chain.pmf.size} points of {chain.unit_tokens:.0f} tokens, "
+        "ranks independent; E[W] is the time of a prompt of mean length beyond its least",
         residual=_mean_residual(station.ranked),
         residual_of="integral of P(W > t) dt over E[W] - 1",
         source="docs/validation/moe",
