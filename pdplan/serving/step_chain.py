@@ -94,13 +94,16 @@ class StepChain:
         """Prompt units offered per second [1/s]."""
         return self.arrival_rate * float(self.prompt_pmf @ np.arange(self.prompt_pmf.size))
 
-    def came_in(self, shortest_s: Array, longest_s: Array) -> Array:
-        """Row i: law of the units that come in a time uniform between the i-th two [-]."""
-        size = self.pmf.size
-        x = self.arrival_rate * (np.fft.rfft(self.prompt_pmf, 2 * size) - 1.0)
-        sure, more = shortest_s[:, None], (longest_s - shortest_s)[:, None]
-        spectra = np.exp(sure * x) * _uniform_poisson(more * x)
-        return np.maximum(np.fft.irfft(spectra, 2 * size, axis=1)[:, :size], 0.0)
+    def came_spectra(self, shortest_s: Array, longest_s: Array) -> Complex:
+        """Row i: transform (2 n points) of the units that come in a time uniform between the i-th two."""
+        x = self.arrival_rate * (np.fft.rfft(self.prompt_pmf, 2 * self.pmf.size) - 1.0)
+        early = np.exp(shortest_s[:, None] * x) if shortest_s.any() else np.ones((1, 1))
+        width = (longest_s - shortest_s)[:, None] * x
+        if not width.any():
+            return np.asarray(early)
+        small = np.abs(width) < 1e-4
+        mean = (np.exp(longest_s[:, None] * x) - early) / np.where(small, 1.0, width)
+        return np.asarray(np.where(small, early * (1.0 + width / 2 + width**2 / 6), mean))
 
     @cached_property
     def came_before(self) -> Array:
@@ -108,7 +111,9 @@ class StepChain:
 
         The same law holds for what comes after it.
         """
-        return self.came_in(np.zeros(self.duration_s.size), self.duration_s)
+        spectra = self.came_spectra(np.zeros(self.duration_s.size), self.duration_s)
+        size = self.pmf.size
+        return np.maximum(np.fft.irfft(spectra, 2 * size, axis=1)[:, :size], 0.0)
 
     @cached_property
     def left_over(self) -> Array:
@@ -140,13 +145,6 @@ class StepChain:
         own[2:] -= moved
         own[1:-1] += moved
         return own
-
-
-def _uniform_poisson(x: Complex) -> Complex:
-    """(e^x - 1)/x: the mean of e^{ux} over u in (0, 1)."""
-    small = np.abs(x) < 1e-6
-    safe = np.where(small, 1.0, x)
-    return np.asarray(np.where(small, 1.0 + x / 2, np.expm1(safe) / safe))
 
 
 def solve_step_chain(
