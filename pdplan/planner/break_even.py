@@ -54,7 +54,17 @@ def break_evens(
     >>> [(row.direction, row.value) for row in report.classes[0]]
     [('up', None)]
     """
-    problem = assemble(scenario)
+    return break_evens_of(scenario, assemble(scenario), inputs=inputs, classes=classes)
+
+
+def break_evens_of(
+    scenario: Scenario,
+    problem: Problem,
+    *,
+    inputs: Sequence[str] = NAMES,
+    classes: Sequence[str] | None = None,
+) -> BreakEvenReport:
+    """Find the break-evens of a problem at hand; see `break_evens`."""
     for name in inputs:
         _known(name, NAMES, "input")
     names = [t.name for t in problem.traffic]

@@ -14,54 +14,18 @@ from pdplan.planner.evaluate import Evaluator
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.problem import Problem
 from pdplan.planner.result import Colocated
+from pdplan.planner.same_stations import SameDecode, SamePrefill
 from pdplan.planner.search import MAX_INSTANCES, smallest_up_to
-from pdplan.planner.stations import DecodeSide, PrefillSide, TpotLaw
+from pdplan.planner.stations import DecodeSide, PrefillSide
 from pdplan.planner.verdict import TIE_USD
 from pdplan.planner.verdicts import alone, ledger_of
 from pdplan.serving.colocated_base import ColocatedStation
 from pdplan.serving.composition import TtftLaw
-from pdplan.serving.decode import StationaryBatch
-from pdplan.serving.delays import Delay
-from pdplan.serving.prefill_station import PrefillStation
 
 #: What a verdict says: split, keep colocated, open until simulated, or that neither fleet will do.
 State = Literal["split", "colocated", "undetermined", "neither"]
 
 _NOTHING = Colocated(None, None, None, (), None, None)
-
-
-@dataclass(frozen=True, eq=False)
-class _SamePrefill(PrefillSide):
-    """A pool whose queue was solved in another problem with the same traffic and instances."""
-
-    solved: PrefillSide | None = None
-
-    @cached_property
-    def station(self) -> PrefillStation:
-        assert self.solved is not None
-        return self.solved.station
-
-    @cached_property
-    def waits(self) -> dict[str, Delay]:
-        assert self.solved is not None
-        return self.solved.waits
-
-
-@dataclass(frozen=True, eq=False)
-class _SameDecode(DecodeSide):
-    """A pool whose batch was solved in another problem with the same traffic and instances."""
-
-    solved: DecodeSide | None = None
-
-    @cached_property
-    def law(self) -> StationaryBatch:
-        assert self.solved is not None
-        return self.solved.law
-
-    @cached_property
-    def _tpot_laws(self) -> dict[str, TpotLaw]:
-        assert self.solved is not None
-        return self.solved._tpot_laws
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +79,7 @@ class _Lent(Evaluator):
         key = (id(option), count)
         if key not in self._prefill:
             solved = self.stations.evaluator.prefill(self.stations.problem.own(option), count)
-            self._prefill[key] = _SamePrefill(self.problem, option, count, solved=solved)
+            self._prefill[key] = SamePrefill(self.problem, option, count, solved=solved)
         return self._prefill[key]
 
     def decode(self, option: InstanceOption, count: int) -> DecodeSide:
@@ -123,7 +87,7 @@ class _Lent(Evaluator):
         key = (id(option), count)
         if key not in self._decode:
             solved = self.stations.evaluator.decode(self.stations.problem.own(option), count)
-            self._decode[key] = _SameDecode(self.problem, option, count, solved=solved)
+            self._decode[key] = SameDecode(self.problem, option, count, solved=solved)
         return self._decode[key]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +13,23 @@ from pdplan.planner.doubt_answer import ConfidentFleet, Doubt, DoubtedPromise, D
 from pdplan.planner.doubt_grow import GROWTH, grow
 from pdplan.planner.doubt_inputs import INPUTS, doubtful_inputs, draw_factors
 from pdplan.planner.doubt_judge import Jury
+from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.judge import cost_of
 from pdplan.planner.result import Fleet
 from pdplan.planner.simulation import chosen_fleet
 from pdplan.spec.scenario import Scenario
+
+#: Points of the sequence, and the share of them at which a surer fleet must hold, unless asked otherwise.
+SAMPLES: Final = 256
+CONFIDENCE: Final = 0.95
 
 
 def doubt(
     scenario: Scenario,
     *,
     fleet: Fleet | None = None,
-    samples: int = 256,
-    confidence: float = 0.95,
+    samples: int = SAMPLES,
+    confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> Doubt:
     """Judge a fleet with its inputs off by as much as they may be, by formulas, at every sample.
@@ -59,7 +65,20 @@ def doubt(
     """
     if not 0 < confidence < 1:
         raise InputError(f"confidence is {confidence:g}: it must lie between 0% and 100%, e.g. 95%")
-    chosen = chosen_fleet(scenario, fleet)
+    return doubt_of(
+        scenario, chosen_fleet(scenario, fleet), samples=samples, confidence=confidence, seed=seed
+    )
+
+
+def doubt_of(
+    scenario: Scenario,
+    chosen: Disaggregated,
+    *,
+    samples: int = SAMPLES,
+    confidence: float = CONFIDENCE,
+    seed: int = 0,
+) -> Doubt:
+    """Judge a fleet at hand; see `doubt`."""
     problem, prefill, decode = chosen.problem, chosen.prefill.option, chosen.decode.option
     inputs = doubtful_inputs(problem, prefill, decode)
     if all(i.is_certain for i in inputs):

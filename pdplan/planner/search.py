@@ -186,6 +186,19 @@ class Search:
         InfeasibleError
             No fleet meets the objectives.
         """
+        best = self._cheapest(lambda prefill, decode: True)
+        if best is None:
+            raise InfeasibleError("no fleet meets the objectives")
+        return best
+
+    def best_of_others(self, best: Candidate) -> Candidate | None:
+        """Return the cheapest fleet of another pair of instance kinds than these; None if there is none."""
+        return self._cheapest(
+            lambda prefill, decode: prefill is not best.prefill or decode is not best.decode
+        )
+
+    def _cheapest(self, allowed: Callable[[InstanceOption, InstanceOption], bool]) -> Candidate | None:
+        """Cheapest fleet over the pairs of instance kinds that are allowed."""
         decodes = [
             (o, n) for o in self.problem.options("decode") if (n := self.smallest_decode(o)) is not None
         ]
@@ -193,6 +206,7 @@ class Search:
             (p, d, n, self.smallest_prefill_stable(p))
             for d, n in decodes
             for p in self.problem.options("prefill")
+            if allowed(p, d)
         ]
         pairs.sort(
             key=lambda x: (x[3] * x[0].price_usd_per_hour + x[2] * x[1].price_usd_per_hour, x[0].tp, x[1].tp)
@@ -200,8 +214,6 @@ class Search:
         best: Candidate | None = None
         for prefill, decode, decode_count, prefill_count in pairs:
             best = self._pair(prefill, prefill_count, decode, decode_count, best)
-        if best is None:
-            raise InfeasibleError("no fleet meets the objectives")
         return best
 
     def _pair(

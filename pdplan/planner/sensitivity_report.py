@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pdplan._version import __version__
-from pdplan.errors import InfeasibleError, UnstableError
+from pdplan.errors import InfeasibleError
 from pdplan.planner.derive import derivations_of
-from pdplan.planner.evaluate import Disaggregated, Evaluator, several
+from pdplan.planner.evaluate import Disaggregated, several
+from pdplan.planner.headroom import moved
 from pdplan.planner.judge import judge
-from pdplan.planner.problem import Problem, assemble
+from pdplan.planner.problem import assemble
 from pdplan.planner.result import ClassPlan, Fleet
 from pdplan.planner.search import Candidate, Search
 from pdplan.planner.sensitivity_cost import Again, CostStep, significant
@@ -140,14 +141,18 @@ def sensitivity(scenario: Scenario) -> Sensitivity:
     >>> s.classes[0].elasticity["prefill_step"]["tpot_mean"]
     Elasticity(value=0.0, method='derivative')
     """
-    problem = assemble(scenario)
-    search = Search(problem)
-    best = find(search)
+    search = Search(assemble(scenario))
+    return sensitivity_of(scenario, search, find(search))
+
+
+def sensitivity_of(scenario: Scenario, search: Search, best: Candidate) -> Sensitivity:
+    """Say how a plan at hand moves; see `sensitivity`."""
+    problem = search.problem
     chosen = search.evaluator.fleet(best.prefill, best.prefill_count, best.decode, best.decode_count)
     fleet = judge(chosen)
     steps = {d.name: d for d in derivations_of(chosen, fleet)}
     known = {n: elasticities(d) for n, d in steps.items() if d.formula is not None}
-    looks = {v.name: Looks.of(problem, best, v) for v in LEVERS if v.served}
+    looks = {v.name: Looks.of(chosen, v) for v in LEVERS if v.served}
     classes = tuple(_class(chosen, c, i, steps, looks) for i, c in enumerate(fleet.classes))
     planner = Again(problem, best)
     return Sensitivity(
@@ -162,13 +167,11 @@ def sensitivity(scenario: Scenario) -> Sensitivity:
     )
 
 
-def latencies(problem: Problem, best: Candidate) -> tuple[dict[str, float], ...] | None:
-    """Return the latencies [s] of every class on the same fleet in another problem; None if overloaded."""
-    prefill, decode = problem.own(best.prefill), problem.own(best.decode)
+def latencies(fleet: Disaggregated) -> tuple[dict[str, float], ...] | None:
+    """Return the latencies [s] of every class on a fleet; None if it is overloaded."""
     try:
-        fleet = Evaluator(problem).fleet(prefill, best.prefill_count, decode, best.decode_count)
-        return tuple(_read(fleet, i) for i in range(len(problem.traffic)))
-    except (UnstableError, InfeasibleError):
+        return tuple(_read(fleet, i) for i in range(len(fleet.problem.traffic)))
+    except InfeasibleError:
         return None
 
 
@@ -188,10 +191,10 @@ class Looks:
     far: tuple[tuple[dict[str, float], ...] | None, ...]
 
     @classmethod
-    def of(cls, problem: Problem, best: Candidate, lever: Lever, step: float = STEP) -> Looks:
+    def of(cls, fleet: Disaggregated, lever: Lever, step: float = STEP) -> Looks:
         """Judge the same fleet with an input off on both sides."""
         near, far = (
-            tuple(latencies(lever.at(problem, factor), best) for factor in (1 - by, 1 + by))
+            tuple(latencies(moved(fleet, lever, factor)) for factor in (1 - by, 1 + by))
             for by in (step, SWING)
         )
         return cls(step, near, far)

@@ -150,8 +150,12 @@ def spares(scenario: Scenario, *, fleet: Fleet | None = None) -> Spares:
     >>> found.prefill.mtbf_s / 3600, found.prefill.spares, found.decode.spares        # 720 h over 4 GPUs
     (180.0, 1, 1)
     """
+    return spares_of(scenario, chosen_fleet(scenario, fleet))
+
+
+def spares_of(scenario: Scenario, chosen: Disaggregated) -> Spares:
+    """Count the spares of a fleet at hand; see `spares`."""
     asked = scenario.availability or Availability()
-    chosen = chosen_fleet(scenario, fleet)
     problem = chosen.problem
     sides: tuple[PrefillSide | DecodeSide, ...] = (chosen.prefill, chosen.decode)
     needs = [_need(side.option, side.count, asked) for side in sides]

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from pdplan.cli.app import app
 from pdplan.latency.scaled import ScaledLatency
 from pdplan.planner.derive import derivations_of
+from pdplan.planner.headroom import moved
 from pdplan.planner.judge import judge
 from pdplan.planner.problem import assemble
 from pdplan.planner.search import Search
@@ -94,7 +95,7 @@ def test_derivatives_agree_with_differences(first: str, name: str) -> None:
         assert first == "decode"
         assert name in ("rate", "decode_step", "output_tokens")  # admission and steps have no closed form
         return
-    numeric = Looks.of(problem, best, BY_NAME[name], 1e-4).difference(0)["ttft_mean"]
+    numeric = Looks.of(chosen, BY_NAME[name], 1e-4).difference(0)["ttft_mean"]
     assert numeric == pytest.approx(exact, abs=1e-6)
 
 
@@ -117,8 +118,9 @@ def test_more_rate_never_lowers_ttft(rate: float, prompt: float, more: float) ->
     problem = assemble(fast(f"classes.chat.rate={rate} req/s", f"classes.chat.prompt_tokens={prompt}"))
     search = Search(problem)
     best = search.best()
-    now = latencies(problem, best)
-    then = latencies(BY_NAME["rate"].at(problem, more), best)
+    fleet = search.evaluator.fleet(best.prefill, best.prefill_count, best.decode, best.decode_count)
+    now = latencies(fleet)
+    then = latencies(moved(fleet, BY_NAME["rate"], more))
     assert now is not None
     if then is not None:
         assert all(then[0][m] >= now[0][m] * (1 - 1e-6) for m in METRICS)
@@ -175,9 +177,11 @@ def test_an_overload_is_said() -> None:
     assert low is not None
     assert high is not None
     tight = assemble(fast("classes.chat.rate=10.4 req/s", "classes.chat.slo.ttft.p95=20 s"))
-    best = Search(tight).best()
-    assert latencies(BY_NAME["rate"].at(tight, 1.25), best) is None  # 10.4 x 1.25 x 0.08 = 1.04
-    assert Looks.of(tight, best, BY_NAME["rate"], 0.25).difference(0) == {}
+    search = Search(tight)
+    best = search.best()
+    fleet = search.evaluator.fleet(best.prefill, best.prefill_count, best.decode, best.decode_count)
+    assert latencies(moved(fleet, BY_NAME["rate"], 1.25)) is None  # 10.4 x 1.25 x 0.08 = 1.04
+    assert Looks.of(fleet, BY_NAME["rate"], 0.25).difference(0) == {}
 
 
 def test_scaled_steps() -> None:
