@@ -89,7 +89,7 @@ class StepChain:
         total = float(time.sum()) + float(idle)
         return time / total, float(idle) / total
 
-    @property
+    @cached_property
     def units_per_s(self) -> float:
         """Prompt units offered per second [1/s]."""
         return self.arrival_rate * float(self.prompt_pmf @ np.arange(self.prompt_pmf.size))
