@@ -102,7 +102,7 @@ def guarded(call: Callable[[], Any]) -> int:
     except Exception as error:
         if isinstance(error, _USAGE_ERROR):
             usage: Any = error
-            usage.show()
+            print(_usage_line(usage), file=sys.stderr)
             return int(usage.exit_code)
         if os.environ.get("PDPLAN_DEBUG"):
             raise
@@ -113,3 +113,14 @@ def guarded(call: Callable[[], Any]) -> int:
         )
         return EXIT_BUG
     return result if isinstance(result, int) else 0
+
+
+def _usage_line(usage: Any) -> str:
+    """Say in one line what is wrong with the command line; no arguments at all: the help."""
+    message = str(usage.format_message())
+    if "\n" in message:
+        return message
+    context = getattr(usage, "ctx", None)
+    where = f" (see {context.command_path} -h)" if context is not None else ""
+    plain = message.rstrip(".").replace("Input should be", "it must be")
+    return f"pdplan: {plain[:1].lower()}{plain[1:]}{where}"

@@ -49,7 +49,10 @@ def run(
     for path in (output, report):
         _writable(path)
     asked = None if scenario is None else load(scenario, overrides)
-    client = PrometheusClient(url, _token(token_file), parse(timeout, "time", what="--timeout"))
+    timeout_s = parse(timeout, "time", what="--timeout")
+    if timeout_s <= 0:
+        raise InputError(f"--timeout is {timeout}: it must be longer than 0 s, such as 30 s")
+    client = PrometheusClient(url, _token(token_file), timeout_s)
     seen = observe(client, parse(window, "time", what="--window"), engine=engine, selector=selector)
     if output is not None:
         _write(output, workload_text(workload_document(seen, Path(output).stem), seen.notes))

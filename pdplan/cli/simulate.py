@@ -44,7 +44,7 @@ def run(
     with no_as_json("simulate", as_json=as_json), progress("simulating", number) as told:
         result = simulate(scenario, requests=number, seed=seed, on_progress=told)
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path)
         with progress(f"writing {path.name}", number) as told:
             if path.suffix == ".json":
                 result.to_json(path)
@@ -63,7 +63,17 @@ def _writable(output: str) -> Path:
     path = Path(output)
     if path.suffix not in (".csv", ".parquet", ".json"):
         raise InputError(f"--output is {output}: its name must end in .csv, .parquet or .json")
+    if path.is_dir():
+        raise InputError(f"--output is {output}: that is a folder: give the name of a file")
     return path
+
+
+def _make_folder(path: Path) -> None:
+    """Make the folder of a file, as LLMServingSim does."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: the folder {path.parent} cannot be made: {error.strerror}") from None
 
 
 def run_cluster_config(

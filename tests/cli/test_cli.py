@@ -175,10 +175,35 @@ def test_lengths_that_contradict_each_other(capsys: pytest.CaptureFixture[str], 
     assert "x.yaml:9: class chat: prompt_tokens: p99 is 100 tok" in err
 
 
-def test_usage_errors_are_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "plna")[0] == 2
-    assert run(capsys, "plan", "--nonsense")[0] == 2
-    assert run(capsys, "plan", "/nowhere/at/all.yaml")[0] == 2
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["plna"], "no such command 'plna'. Did you mean 'plan'"),
+        (["plan", "--nonsense"], "no such option: --nonsense"),
+        (["plan", "/nowhere/at/all.yaml"], "/nowhere/at/all.yaml: no such file or directory"),
+        (["plan", "--seed", "x"], "invalid value for '--seed': it must be a valid integer"),
+        (["placement", "--nodes", "0"], "it must be greater than or equal to 1"),
+        (["plan", "--set"], "option '--set' requires an argument"),
+        (["profile", "check"], "missing argument"),
+        (["simulate", "--requests", "1000", "--output", "/proc/nope/x.csv"], "/proc/nope cannot be made"),
+        (["simulate", "--output", "/proc"], "its name must end in"),
+        (["goodput", "--attainment", "x"], "--attainment is 'x', not a number"),
+        (["observe", "--prometheus", "http://127.0.0.1:9", "--timeout", "0 s"], "--timeout is 0 s"),
+    ],
+    ids=lambda x: " ".join(x) if isinstance(x, list) else "",
+)
+def test_wrong_words_get_one_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, *words)
+    lines = [line for line in err.splitlines() if "built-in example" not in line]
+    assert (code, out, len(lines)) == (2, "", 1)
+    assert lines[0].startswith("pdplan: ")
+    assert said in lines[0]
+
+
+def test_no_command_is_a_call_for_help(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys)
+    assert code == 2
+    assert "Commands:" in out + err
 
 
 def test_a_bug_is_exit_3_without_traceback(

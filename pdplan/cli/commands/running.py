@@ -85,7 +85,7 @@ def goodput(
     import pdplan.cli.goodput as face
     from pdplan.units import parse
 
-    share = None if attainment is None else parse(attainment, "fraction")
+    share = None if attainment is None else parse(attainment, "fraction", what="--attainment")
     face.run(scenario, as_json=json, overrides=tuple(set_ or ()), share=share, requests=requests, seed=seed)
 
 
