@@ -100,6 +100,9 @@ def curve(sf: Callable[[Array], Any]) -> list[list[float]]:
         last = int(np.argmax(slower <= SMALLEST)) if slower[-1] <= SMALLEST else POINTS - 1
         first = int(np.argmax(slower < 0.999)) if slower[-1] < 0.999 else 0
         low, high = float(t[max(first - 1, 0)]), float(t[last])
+    if 0.0 < slower[last] < SMALLEST and last > 0:  # end where the picture ends, on the straight line there
+        a, b, c = np.log([slower[last - 1], slower[last], SMALLEST])
+        t[last] -= (t[last] - t[last - 1]) * (c - b) / (a - b)
     kept = slice(max(first - 1, 0), last + 1)
     return [[_short(x), _short(max(y, SMALLEST))] for x, y in zip(t[kept], slower[kept], strict=True)]
 

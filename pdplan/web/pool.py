@@ -87,7 +87,7 @@ class Pool:
 
     async def _worker(self, patience_s: float) -> Worker:
         assert self._free is not None, "start the pool first"
-        if self._free.empty() and self._queued >= self._waiting:
+        if self._queued >= self._waiting + self._free.qsize():
             raise Busy
         self._queued += 1
         try:

@@ -112,7 +112,8 @@ class Session:
             answer = await self._asked(self._service.quick, "quick", *arguments)
             if answer is None:
                 continue
-            self._view.show_error("")
+            if revision:  # what was said of the first state stays until it changes
+                self._view.show_error("")
             self._view.show(answer, revision, settled=False)
             if revision == self.revision:
                 self._start("rest", self._rest(revision))
