@@ -9,11 +9,13 @@ from pdplan.symbolic.shown import Shown
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
 section { border-top: 1px solid var(--line); padding: .5rem 0 1rem; }
 h2 { font-size: 1.05rem; margin: .6rem 0; }
 h2 code { font-weight: normal; opacity: .7; margin-left: .5rem; }
-math { font-size: 1.1rem; }
+math { font-size: 1rem; }
+mtd { text-align: left; padding: .15em .2em; }
+mtd:first-child { text-align: right; }
 .equation { padding: .5rem .8rem; background: var(--soft); overflow-x: auto; }
 .computed { font-family: ui-serif, serif; }
 table { border-collapse: collapse; font-size: .9rem; }
@@ -44,7 +46,7 @@ def page(title: str, shown: Sequence[Shown]) -> str:
 def _section(s: Shown) -> str:
     parts = [f'<section id="{escape(s.name)}">', f"<h2>{escape(s.title)} <code>{escape(s.name)}</code></h2>"]
     if s.kind == "computed":
-        parts.append(f'<p class="computed">{escape(s.formula)}</p>')
+        parts.append(f'<p class="computed">{escape(_signs(s.formula))}</p>')
     parts.append(f'<div class="equation">{s.mathml}</div>')
     if s.where:
         parts.append(f"<table>{''.join(_row(line) for line in s.where)}</table>")
@@ -56,6 +58,13 @@ def _section(s: Shown) -> str:
     ]
     rows = "".join(f"<dt>{k}</dt><dd>{escape(v)}</dd>" for k, v in facts if v)
     return "\n".join([*parts, f"<dl>{rows}</dl>", "</section>"])
+
+
+def _signs(equation: str) -> str:
+    """Return a plain equation with the signs of print."""
+    for plain, sign in (("sum_i w_i", "Σᵢ wᵢ"), ("sum_n", "Σₙ"), ("(L_i)", "(Lᵢ)"), ("<=", "≤"), (">=", "≥")):
+        equation = equation.replace(plain, sign)
+    return equation
 
 
 def _row(line: str) -> str:

@@ -116,7 +116,7 @@ def _mathml(step: Derivation, node: Node | None, digits: int) -> str:
         for i, row in enumerate(rows)
     )
     return (
-        '<math display="block"><mtable displaystyle="true" columnalign="right center left">'
+        '<math displaystyle="true"><mtable displaystyle="true" columnalign="right center left">'
         f"{cells}</mtable></math>"
     )
 
