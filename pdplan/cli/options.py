@@ -25,6 +25,13 @@ SetOption = Annotated[
     ),
 ]
 
+BriefOption = Annotated[
+    bool,
+    typer.Option(
+        "--brief",
+        help="The plan alone: leave out runner-up, break-evens, sensitivity, doubt and spares.",
+    ),
+]
 RequestsOption = Annotated[
     int | None,
     typer.Option("--requests", min=1000, max=50_000_000, help="Requests to simulate.", show_default=False),

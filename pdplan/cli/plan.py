@@ -6,7 +6,7 @@ import sys
 
 from pdplan.cli.output import load, no_as_json, print_json, width
 from pdplan.planner import Plan, size, verified
-from pdplan.planner.note import plan_note
+from pdplan.planner.note import brief_note, plan_note
 from pdplan.sim.compiled import is_compiled
 
 
@@ -18,6 +18,7 @@ def run(
     verify: bool,
     requests: int | None,
     seed: int,
+    brief: bool = False,
     report: str | None = None,
 ) -> None:
     """Plan, check by simulation, print, and write the report if one is asked for."""
@@ -30,12 +31,12 @@ def run(
         result = size(scenario)
     if verify:
         if not is_compiled():
-            announce(None if as_json else plan_note(result, width=width()))
+            announce(None if as_json else brief_note(result, width=width()))
         result = verified(result, requests=requests, seed=seed)
     if as_json:
-        print_json(result.document())
+        print_json(result.document() if brief else result.full_document())
     else:
-        print(plan_note(result, width=width()))
+        print((brief_note if brief else plan_note)(result, width=width()))
     if report is not None:
         _write(result, report, requests, seed)
 

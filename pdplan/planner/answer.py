@@ -17,7 +17,14 @@ from pdplan.symbolic import Derivation, Shown, show_derivation, with_chain
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from pdplan.planner.break_even_answer import BreakEvenReport
+    from pdplan.planner.doubt_answer import Doubt
+    from pdplan.planner.headroom import FleetBreakEven
+    from pdplan.planner.outlook import Outlook
     from pdplan.planner.replay import Replay
+    from pdplan.planner.runner_up import RunnerUp
+    from pdplan.planner.sensitivity_report import Sensitivity
+    from pdplan.planner.spares_report import Spares
     from pdplan.planner.verification import Verification
 
 
@@ -50,6 +57,73 @@ class Plan:
         from pdplan.planner.derive import plan_derivations
 
         return plan_derivations(self)
+
+    @cached_property
+    def runner_up(self) -> RunnerUp | None:
+        """The cheapest fleet of other instances that surely meets the objectives; None without one."""
+        from pdplan.planner.runner_up import runner_up
+
+        return runner_up(self)
+
+    @cached_property
+    def outlook(self) -> Outlook:
+        """The five lines that the text shows around the plan, found when first asked for."""
+        from pdplan.planner.outlook import outlook
+
+        return outlook(self)
+
+    @cached_property
+    def headroom(self) -> tuple[FleetBreakEven, ...]:
+        """How far each input may move before this fleet no longer does, by formulas."""
+        from pdplan.planner.headroom import Headroom
+
+        return tuple(Headroom(self.basis.chosen))
+
+    @cached_property
+    def break_evens(self) -> BreakEvenReport:
+        """Where the verdict of each class flips along each input, by formulas; takes seconds."""
+        from pdplan.planner.break_even import break_evens_of
+
+        return break_evens_of(self.scenario, self.basis.search.problem)
+
+    @cached_property
+    def sensitivities(self) -> Sensitivity:
+        """How latencies and cost move with each input.
+
+        Raises
+        ------
+        InfeasibleError
+            The fleet is overloaded by formulas (a simulation chose it).
+        """
+        from pdplan.planner.sensitivity_report import sensitivity_of
+
+        return sensitivity_of(self.scenario, self.basis.search, self.basis.best)
+
+    @cached_property
+    def doubt(self) -> Doubt:
+        """How sure this fleet is to hold when its inputs are off.
+
+        Raises
+        ------
+        ScenarioError
+            Nothing is in doubt.
+        """
+        from pdplan.planner.doubt_report import doubt_of
+
+        return doubt_of(self.scenario, self.basis.chosen)
+
+    @cached_property
+    def spares(self) -> Spares:
+        """Instances beyond the need that keep this fleet up.
+
+        Raises
+        ------
+        InfeasibleError
+            No number of spares reaches the target.
+        """
+        from pdplan.planner.spares_report import spares_of
+
+        return spares_of(self.scenario, self.basis.chosen)
 
     @property
     def classes(self) -> tuple[ClassPlan, ...]:
@@ -131,6 +205,12 @@ class Plan:
             "replay": None if self.replay is None else self.replay.document(),
             "unverified": self.unverified if self.verification is None else "",
         }
+
+    def full_document(self) -> dict[str, Any]:
+        """Return `document` and everything around the plan, which takes seconds to work out."""
+        from pdplan.planner.plan_blocks import blocks
+
+        return {**self.document(), **blocks(self)}
 
     def __str__(self) -> str:
         """Read like an engineer's note, 80 columns wide."""

@@ -8,55 +8,23 @@ alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pdplan.planner.doubt_inputs import INPUTS, DoubtfulInput
+from pdplan.planner.doubt_order import HOLDS, MISSES, UNKNOWN, Answers, Array, Order, factors_at, last_place
 from pdplan.planner.doubt_promise import Promise, counts_of, hangs_on, keeps, promises
 from pdplan.planner.doubt_sample import DoubtedProblem, doubted
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.problem import Problem
 
-Array = NDArray[np.float64]
-Answers = NDArray[np.int8]
-
-#: Answers of one judgement: not known yet, misses, holds.
-UNKNOWN, MISSES, HOLDS = -1, 0, 1
-
-
-@dataclass(frozen=True, eq=False)
-class Order:
-    """Samples under one promise: how bad each is in every direction, and the order to judge them in."""
-
-    badness: Array
-
-    @cached_property
-    def middle_out(self) -> list[int]:
-        """Samples by bisection of their overall badness, the worst and the best of all first."""
-        rank = np.argsort(np.argsort(self.badness, axis=0), axis=0).sum(axis=1)
-        along = np.argsort(rank, kind="stable").tolist()
-        order = [along[-1], along[0]]
-        spans = [(0, len(along))]
-        while spans:
-            halves = []
-            for low, high in spans:
-                if low < high:
-                    middle = (low + high) // 2
-                    order.append(along[middle])
-                    halves += [(low, middle), (middle + 1, high)]
-            spans = halves
-        return order
-
-    def spread(self, known: Answers, index: int, answer: bool) -> None:
-        """Note an answer and everything that follows from it, in place."""
-        mine = self.badness[index]
-        if answer:
-            known[(self.badness <= mine).all(axis=1)] = HOLDS
-        else:
-            known[(self.badness >= mine).all(axis=1)] = MISSES
+#: Directions that mostly decide, the first that is in doubt and that a promise hangs on.
+LEADS: Final = ("prefill_time", "decode", "rate", "prompt_tokens", "link")
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,9 +111,36 @@ class Jury:
             self.order(promise).spread(known, index, keeps(fleet, promise))
         return bool(known[index] == HOLDS)
 
+    def _bracket(self, promise: Promise, prefill: int, decode: int) -> None:
+        """Find how much of one direction a promise bears with all others at their worst, and at their best.
+
+        Samples below the one hold, samples above the other miss; few are between where it decides.
+        """
+        names = [n for n in hangs_on(self.problem, promise) if np.ptp(self._directions[n]) > 0]
+        known = self._answers(promise, prefill, decode)
+        lead = next((n for n in LEADS if n in names), None)
+        if len(names) < 2 or lead is None or "output_tokens" in names or (known != UNKNOWN).any():
+            return
+        values = self._directions[lead]
+        along = np.sort(values)
+
+        def holds(place: int, end: Callable[[Array], float]) -> bool:
+            self.judged[0] += 1
+            at = {n: end(self._directions[n]) for n in names} | {lead: float(along[place])}
+            sample = doubted(self.problem, self.prefill, self.decode, factors_at(at))
+            return keeps(sample.evaluator.fleet(sample.prefill, prefill, sample.decode, decode), promise)
+
+        last = last_place(along.size, lambda place: holds(place, lambda x: float(x.max())))
+        if last >= 0:
+            known[values <= along[last]] = HOLDS
+        first = last_place(along.size, lambda place: holds(place, lambda x: float(x.min())), near=last) + 1
+        if first < along.size:
+            known[values >= along[first]] = MISSES
+
     def table(self, prefill: int, decode: int) -> NDArray[np.bool_]:
         """Whether each promise (column) holds at each sample (row)."""
         for promise in self.asked:
+            self._bracket(promise, prefill, decode)
             for index in self.order(promise).middle_out:
                 self._keeps(promise, index, prefill, decode)
         columns = [self._answers(promise, prefill, decode) == HOLDS for promise in self.asked]

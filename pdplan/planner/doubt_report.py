@@ -79,15 +79,8 @@ def doubt_of(
     seed: int = 0,
 ) -> Doubt:
     """Judge a fleet at hand; see `doubt`."""
-    problem, prefill, decode = chosen.problem, chosen.prefill.option, chosen.decode.option
-    inputs = doubtful_inputs(problem, prefill, decode)
-    if all(i.is_certain for i in inputs):
-        raise ScenarioError(
-            f"{scenario.origin.source}: no input is in doubt: say how far some may be off, e.g. "
-            "uncertainty: {rate: +-20%, decode_time: {lognormal: {sd: 0.1}}}"
-        )
-    start = chosen.prefill.count, chosen.decode.count
-    jury = Jury(problem, prefill, decode, inputs, draw_factors(inputs, samples, seed))
+    jury, start = _jury_of(chosen, samples, seed)
+    problem, prefill, decode, inputs = jury.problem, jury.prefill, jury.decode, jury.inputs
     table = jury.table(*start)
     holds = np.asarray(table.all(axis=1), dtype=bool)
     reach = grow(jury, start, math.ceil(confidence * samples - 1e-9))
@@ -120,6 +113,31 @@ def doubt_of(
         reach.best_share,
         in_the_way,
     )
+
+
+def chance_of(chosen: Disaggregated, *, samples: int = SAMPLES, seed: int = 0) -> Probability:
+    """Return the probability that a fleet keeps every promise: that of `doubt_of`, and no more.
+
+    Raises
+    ------
+    ScenarioError
+        Nothing is in doubt.
+    """
+    jury, start = _jury_of(chosen, samples, seed)
+    return Probability.of(int(jury.table(*start).all(axis=1).sum()), samples)
+
+
+def _jury_of(chosen: Disaggregated, samples: int, seed: int) -> tuple[Jury, tuple[int, int]]:
+    """Return the jury of a fleet's instances, and their counts."""
+    problem, prefill, decode = chosen.problem, chosen.prefill.option, chosen.decode.option
+    inputs = doubtful_inputs(problem, prefill, decode)
+    if all(i.is_certain for i in inputs):
+        raise ScenarioError(
+            f"{problem.scenario.origin.source}: no input is in doubt: say how far some may be off, e.g. "
+            "uncertainty: {rate: +-20%, decode_time: {lognormal: {sd: 0.1}}}"
+        )
+    jury = Jury(problem, prefill, decode, inputs, draw_factors(inputs, samples, seed))
+    return jury, (chosen.prefill.count, chosen.decode.count)
 
 
 def _confident(jury: Jury, counts: tuple[int, int], seed: int) -> ConfidentFleet:

@@ -23,6 +23,9 @@ FAR: Final = 16.0
 PRECISION: Final = 1e-3
 CLOSE: Final = 1e-2
 
+#: What is not nearer than this share of the way of another is as near.
+NEARER: Final = 0.97
+
 #: Ways that are looked at until the fleet fails, as logarithms of factors: 1.2, 1.6, 2.7.
 STRIDES: Final = (0.2, 0.5, 1.0)
 
@@ -90,11 +93,11 @@ class Headroom:
     def nearest(self) -> FleetBreakEven | None:
         """Return the break-even that is nearest as a factor; None where none is within `FAR`.
 
-        The inputs take turns: where one does not fail within the nearest so far, it is not solved for.
+        The inputs take turns: one that does not fail within `NEARER` of the nearest so far is not solved for.
         """
         best: tuple[str, float] | None = None
         for name in INPUTS:
-            limit = math.log(FAR) if best is None else best[1]
+            limit = math.log(FAR) if best is None else NEARER * best[1]
             root = self._root(_LEVERS[name], limit)
             best = best if root is None else (name, root)
         return None if best is None else self._named(*best)

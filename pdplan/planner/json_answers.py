@@ -29,7 +29,7 @@ class JsonAnswer:
 def plan_answer(
     scenario: Scenario, *, verify: bool = True, requests: int | None = None, seed: int = 0
 ) -> JsonAnswer:
-    """Return what ``pdplan plan --json`` prints.
+    """Return what ``pdplan plan --json --brief`` prints: the plan alone.
 
     Raises
     ------
@@ -46,6 +46,22 @@ def plan_answer(
     return _honest(
         "plan",
         lambda: JsonAnswer(plan(scenario, verify=verify, requests=requests, seed=seed).document()),
+    )
+
+
+def full_plan_answer(
+    scenario: Scenario, *, verify: bool = True, requests: int | None = None, seed: int = 0
+) -> JsonAnswer:
+    """Return what ``pdplan plan --json`` prints: the plan and what stands around it, which takes seconds.
+
+    Raises
+    ------
+    ScenarioError
+        A name or length that is wrong.
+    """
+    return _honest(
+        "plan",
+        lambda: JsonAnswer(plan(scenario, verify=verify, requests=requests, seed=seed).full_document()),
     )
 
 

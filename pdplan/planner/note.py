@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pdplan import units
 from pdplan.planner.class_text import class_lines, objective_text
+from pdplan.planner.outlook_text import outlook_lines
 from pdplan.planner.result import Fleet, PoolPlan
 from pdplan.planner.split_text import colocated_lines, verdict_lines
 from pdplan.planner.text import gpus_text, table, time_text, usd_text, wrap
@@ -17,7 +18,21 @@ if TYPE_CHECKING:
 
 
 def plan_note(plan: Plan, *, width: int) -> str:
-    """Return the text of a plan."""
+    """Return the text of a plan, with what stands around it."""
+    return _together([*_answer(plan, width), outlook_lines(plan.outlook, width), _defaults(plan, width)])
+
+
+def brief_note(plan: Plan, *, width: int) -> str:
+    """Return the text of a plan alone."""
+    return _together([*_answer(plan, width), _defaults(plan, width)])
+
+
+def _together(blocks: list[list[str]]) -> str:
+    return "\n\n".join("\n".join(b) for b in blocks if b)
+
+
+def _answer(plan: Plan, width: int) -> list[list[str]]:
+    """Return the blocks of the answer: what to buy, what each class gets, the other fleets, the verdicts."""
     sc = plan.scenario
     fleet, cost = plan.fleet, plan.cost
     blocks = [
@@ -45,8 +60,7 @@ def plan_note(plan: Plan, *, width: int) -> str:
         blocks.append(_stated(plan.stated, width))
     blocks.append([*colocated_lines(plan.colocated, width), *_unmodelled(plan, width)])
     blocks.append(_verdicts(plan.verdicts, width))
-    blocks.append(_defaults(plan, width))
-    return "\n\n".join("\n".join(b) for b in blocks if b)
+    return blocks
 
 
 def _verification(plan: Plan, width: int) -> list[str]:

@@ -9,6 +9,9 @@ from typing import Final, Literal
 from pdplan.planner.problem import Problem
 from pdplan.planner.vary import scaled, with_link, with_outputs, with_prompts, with_steps, with_targets
 
+#: How far each input goes in the tornado [-].
+SWING: Final = 0.10
+
 
 @dataclass(frozen=True, slots=True)
 class Lever:

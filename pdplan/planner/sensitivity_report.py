@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pdplan._version import __version__
-from pdplan.errors import InfeasibleError
 from pdplan.planner.derive import derivations_of
-from pdplan.planner.evaluate import Disaggregated, several
+from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.headroom import moved
 from pdplan.planner.judge import judge
 from pdplan.planner.problem import assemble
 from pdplan.planner.result import ClassPlan, Fleet
 from pdplan.planner.search import Candidate, Search
 from pdplan.planner.sensitivity_cost import Again, CostStep, significant
-from pdplan.planner.sensitivity_inputs import LEVERS, Lever
+from pdplan.planner.sensitivity_inputs import LEVERS, SWING, Lever
+from pdplan.planner.sensitivity_latencies import latencies, read_latencies
 from pdplan.planner.sensitivity_symbolic import elasticities, mean_ttft_elasticity
 from pdplan.planner.sizing import find
 from pdplan.spec.scenario import Scenario
@@ -25,9 +25,6 @@ from pdplan.symbolic import Derivation
 
 #: Half of the relative step of a central difference [-].
 STEP: Final = 0.02
-
-#: How far each input goes in the tornado [-].
-SWING: Final = 0.10
 
 #: The latencies looked at.
 METRICS: Final = ("ttft_mean", "ttft_p99", "tpot_mean")
@@ -167,21 +164,6 @@ def sensitivity_of(scenario: Scenario, search: Search, best: Candidate) -> Sensi
     )
 
 
-def latencies(fleet: Disaggregated) -> tuple[dict[str, float], ...] | None:
-    """Return the latencies [s] of every class on a fleet; None if it is overloaded."""
-    try:
-        return tuple(_read(fleet, i) for i in range(len(fleet.problem.traffic)))
-    except InfeasibleError:
-        return None
-
-
-def _read(fleet: Disaggregated, index: int) -> dict[str, float]:
-    demand = fleet.problem.traffic[index].demand
-    ttft = fleet.ttft(demand)
-    found = {"ttft_mean": float(ttft.mean_s), "ttft_p99": float(ttft.quantile_s(0.99))}
-    return found | ({"tpot_mean": float(fleet.tpot(demand).mean_s)} if several(demand) else {})
-
-
 @dataclass(frozen=True, eq=False)
 class Looks:
     """Latencies of every class with one input a step less and more, and a swing less and more."""
@@ -221,7 +203,7 @@ def _class(
     steps: Mapping[str, Derivation],
     looks: Mapping[str, Looks],
 ) -> ClassSensitivity:
-    now = _read(chosen, index)
+    now = read_latencies(chosen, index)
     found: dict[str, dict[str, Elasticity]] = {}
     for lever in LEVERS:
         if not lever.served:

@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from pdplan._version import __version__
-from pdplan.errors import InfeasibleError
 from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.judge import class_plan, cost_of
 from pdplan.planner.result import Fleet, Objective
 from pdplan.planner.simulation import chosen_fleet
+from pdplan.planner.spares_count import joint_spares_of
 from pdplan.planner.spares_law import (
-    MOST_SPARES,
     PoolNeed,
-    down_share,
     instance_mtbf_s,
-    joint_spares,
     short_share,
     spares_for,
 )
@@ -155,17 +152,10 @@ def spares(scenario: Scenario, *, fleet: Fleet | None = None) -> Spares:
 
 def spares_of(scenario: Scenario, chosen: Disaggregated) -> Spares:
     """Count the spares of a fleet at hand; see `spares`."""
-    asked = scenario.availability or Availability()
+    counted = joint_spares_of(scenario, chosen)
+    asked, needs, joint = counted.availability, counted.needs, (counted.prefill, counted.decode)
     problem = chosen.problem
     sides: tuple[PrefillSide | DecodeSide, ...] = (chosen.prefill, chosen.decode)
-    needs = [_need(side.option, side.count, asked) for side in sides]
-    short = 1.0 - asked.target
-    joint = joint_spares(needs[0], needs[1], short)
-    if joint is None:
-        raise InfeasibleError(
-            f"no {MOST_SPARES:,} spares keep the fleet up {asked.target:.6%} of the time: ask for less, or "
-            "give a shorter mttr"
-        )
     pools = [
         _pool(role, side.option, need, count, asked)
         for role, side, need, count in zip(("prefill", "decode"), sides, needs, joint, strict=True)
@@ -175,7 +165,7 @@ def spares_of(scenario: Scenario, chosen: Disaggregated) -> Spares:
     return Spares(
         scenario,
         asked,
-        _assumed(scenario),
+        counted.assumed,
         pools[0],
         pools[1],
         bare.usd_per_hour,
@@ -206,11 +196,6 @@ def _planned(fleet: Disaggregated) -> tuple[tuple[str, Objective], ...]:
     return tuple((t.name, o) for t in fleet.problem.traffic for o in class_plan(fleet, t).objectives)
 
 
-def _need(option: InstanceOption, count: int, asked: Availability) -> PoolNeed:
-    mtbf_s = instance_mtbf_s(asked.mtbf, option.gpus)
-    return PoolNeed(count, down_share(mtbf_s, asked.mttr), option.price_usd_per_hour, option.gpus)
-
-
 def _pool(role: str, option: InstanceOption, need: PoolNeed, count: int, asked: Availability) -> PoolSpares:
     alone = spares_for(need.needed, need.down, 1.0 - asked.target)
     return PoolSpares(
@@ -225,12 +210,6 @@ def _pool(role: str, option: InstanceOption, need: PoolNeed, count: int, asked: 
         short_share(need.needed, 0, need.down),
         short_share(need.needed, count, need.down),
     )
-
-
-def _assumed(scenario: Scenario) -> tuple[str, ...]:
-    """Fields of ``availability`` that the scenario leaves out."""
-    written = set() if scenario.availability is None else scenario.availability.model_fields_set
-    return tuple(name for name in ("target", "mtbf", "mttr") if name not in written)
 
 
 def _round(x: float) -> float:

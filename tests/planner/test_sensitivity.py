@@ -20,7 +20,8 @@ from pdplan.planner.problem import assemble
 from pdplan.planner.search import Search
 from pdplan.planner.sensitivity_cost import Again
 from pdplan.planner.sensitivity_inputs import LEVERS
-from pdplan.planner.sensitivity_report import METRICS, Looks, Sensitivity, latencies, sensitivity
+from pdplan.planner.sensitivity_latencies import latencies
+from pdplan.planner.sensitivity_report import METRICS, Looks, Sensitivity, sensitivity
 from pdplan.planner.sensitivity_symbolic import elasticities, mean_ttft_elasticity
 from pdplan.planner.sizing import find, size
 from pdplan.queueing.mg1 import mg1_mean_wait_s

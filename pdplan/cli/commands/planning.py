@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from pdplan.cli.options import JsonOption, NoVerifyOption, RequestsOption, ScenarioArg, SeedOption, SetOption
+from pdplan.cli.options import (
+    BriefOption,
+    JsonOption,
+    NoVerifyOption,
+    RequestsOption,
+    ScenarioArg,
+    SeedOption,
+    SetOption,
+)
 
 
 def plan(
@@ -16,6 +24,7 @@ def plan(
     no_verify: NoVerifyOption = False,
     requests: RequestsOption = None,
     seed: SeedOption = 0,
+    brief: BriefOption = False,
     report: Annotated[
         str | None,
         typer.Option(
@@ -36,6 +45,7 @@ def plan(
         verify=not no_verify,
         requests=requests,
         seed=seed,
+        brief=brief,
         report=report,
     )
 
