@@ -271,6 +271,12 @@ def test_a_place_that_cannot_be_is_refused_before_anything_runs(tmp_path: Path, 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder.html"]
 
 
+def test_without_matplotlib_a_report_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"^plots need matplotlib: pip install 'pdplan\[plot\]'$"):
+        check_target("plan.html")
+
+
 def test_a_failure_leaves_no_file(plan: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pdplan.report.page as module
 
