@@ -105,6 +105,12 @@ class BatchedWait:
         """d(q), with the time of the first tokens for the empty step that an idle engine never makes [s]."""
         return np.asarray(self.step_s(np.maximum(tokens, 1.0)), dtype=float)
 
+    def rescaled(self, stretch: float, share: float = 1.0) -> BatchedWait:
+        """Return the same instance under a router that shortens its waits; what was solved is lent."""
+        other = replace(self, stretch=stretch, share=share)
+        vars(other).update({k: v for k, v in vars(self).items() if k in ("chain", "_finish")})
+        return other
+
     @property
     def busy(self) -> float:
         """Share of the time that the instance works [-]."""
@@ -234,7 +240,7 @@ def batched_law(router: Router, random: BatchedWait, service: Atoms, instances: 
     gain = router_gain(router, random.busy, service, instances)
     ratio = (floor + (wait - floor) * gain) / wait
     if router == "least_work":
-        return replace(random, stretch=ratio)
+        return random.rescaled(ratio)
     rate = min(random.busy, 0.999) / service.mean_s
     stretch = max(ratio, decay_rate(rate, service, 1) / decay_rate(rate, service, instances))
-    return replace(random, stretch=min(stretch, 1.0), share=ratio / min(stretch, 1.0))
+    return random.rescaled(min(stretch, 1.0), ratio / min(stretch, 1.0))
