@@ -116,7 +116,7 @@ def wait_quantile_bounds_s(station: PrefillStation, p: float) -> tuple[float, fl
     cheap or have no bound.
     """
     require_fraction("p", p, open_high=True)
-    if station.discipline != "one_at_a_time":
+    if station.discipline != "one_at_a_time" or station.unequal_stages:
         queue = station.queue
         if isinstance(queue, RouterBracket):
             low, high = queue.wait_quantile_bounds_s(p)

@@ -17,6 +17,7 @@ from pdplan.queueing.service_continuous import Exponential
 from pdplan.serving.composition import TtftLaw, ttft_law
 from pdplan.serving.delays import Constant, Delay, as_delay
 from pdplan.serving.demand import ClassDemand, pooled, total_rate
+from pdplan.serving.pipeline_wait import Pipeline, Stretched
 from pdplan.serving.prefill_batched import BatchedWait, batched_law
 from pdplan.serving.prefill_bounds import wait_quantile_bounds_s
 from pdplan.serving.prefill_queue import (
@@ -90,8 +91,9 @@ class PrefillStation:
 
     Notes
     -----
-    With PP the queue is that of one stage; exact for equal prompts (DistServe, OSDI 2024, eq. 2),
-    approximate for variable ones, which also wait between stages.
+    With PP the queue is that of one stage; exact for equal prompts (DistServe, OSDI 2024, eq. 2). Variable
+    ones, one at a time, hold each other up in the stages (`pipeline_wait`, approximate); when batched, steps
+    are taken as equal, which is optimistic. With attention ranks: `rank_wait`.
 
     Examples
     --------
@@ -174,12 +176,18 @@ class PrefillStation:
     @cached_property
     def work_per_prompt_s(self) -> float:
         """Instance time that a prompt takes when the pool is full [s]."""
-        if self.discipline != "batched":
+        if self.discipline == "mm1":
             return self.service.mean_s
+        if self.discipline == "one_at_a_time":
+            return self.pipeline.cycle_s
+        return float(self.mix.weight @ self._new_tokens) * self.full_step_s / self.max_batch_tokens
+
+    @cached_property
+    def full_step_s(self) -> float:
+        """Time of a step that uses all of the budget, per pipeline stage; its mean over attention ranks [s]."""
         if self.ranks > 1:
-            return 1.0 / self.ranked.max_rate
-        full = float(self._batch_step_s(np.array([self.max_batch_tokens]))[0])
-        return float(self.mix.weight @ self._new_tokens) * full / self.max_batch_tokens
+            return self.ranked.full_step_s
+        return float(self._batch_step_s(np.array([self.max_batch_tokens]))[0])
 
     @property
     def utilization(self) -> float:
@@ -198,6 +206,10 @@ class PrefillStation:
         """Law of the wait before prefill, the same for every class: a waiting law (see `prefill_queue`)."""
         if self.discipline == "mm1":
             return mm1_law(self.router, self.arrival_rate, self.service.mean_s, self.instances)
+        if self.discipline == "one_at_a_time" and self.unequal_stages:
+            cycle = self.pipeline.cycle_law()
+            law = one_at_a_time_law(self.router, self.arrival_rate, cycle, self.instances)
+            return Stretched(law, self.pipeline.stretch)
         if self.discipline == "one_at_a_time":
             return one_at_a_time_law(self.router, self.arrival_rate, self.service, self.instances)
         if self.ranks > 1:
@@ -209,6 +221,17 @@ class PrefillStation:
         """One batching instance under random routing."""
         rate = self.arrival_rate / self.instances
         return BatchedWait(rate, self._new_tokens, self.mix.weight, self.max_batch_tokens, self._batch_step_s)
+
+    @property
+    def unequal_stages(self) -> bool:
+        """Whether prompts of different lengths follow each other, one by one, through a pipeline."""
+        return self.pipeline_stages > 1 and self.discipline == "one_at_a_time" and self.service.scv > 1e-9
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """The stages of one instance that takes prompts one at a time."""
+        gaps = self.instances if self.router == "round_robin" else 1
+        return Pipeline(self.arrival_rate / self.instances, self.service, self.pipeline_stages, gaps)
 
     @cached_property
     def ranked(self) -> RankedPrefill:
@@ -269,6 +292,8 @@ class PrefillStation:
         """
         if self.discipline != "one_at_a_time" or self.router not in ("random", "round_robin"):
             return None
+        if self.unequal_stages:
+            return None
         gaps = self.instances if self.router == "round_robin" else 1
         return Envelope.of(self.arrival_rate / self.instances, self.service, gaps=gaps)
 
@@ -289,6 +314,8 @@ class PrefillStation:
             demand = self._class(name)
             cached = np.minimum(demand.cached, np.maximum(demand.prompt_tokens - 1.0, 0.0))
             return {"prefill": self.ranked.own_s(demand.prompt_tokens - cached, cached)}
+        if self.unequal_stages:
+            return {"prefill": self.pipeline.passing_s(self.prefill_s(name) / self.pipeline_stages)}
         return {} if self.discipline == "mm1" else {"prefill": self.prefill_s(name)}
 
     def ttft(self, name: str | None = None) -> TtftLaw:

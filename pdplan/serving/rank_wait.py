@@ -86,10 +86,14 @@ class RankedPrefill:
         return pieces_of(self.new_tokens, self.cached, self.weight, self.rank_budget)
 
     @cached_property
+    def full_step_s(self) -> float:
+        """Mean time of a step in which every rank is full [s]."""
+        return full_step_s(self.step_s, self.pieces, self.rank_budget, self.mean_tokens, self.ranks)
+
+    @property
     def max_rate(self) -> float:
         """Arrival rate at which every rank is full in every step [1/s]."""
-        full = full_step_s(self.step_s, self.pieces, self.rank_budget, self.mean_tokens, self.ranks)
-        return self.budget_tokens / self.mean_tokens / full
+        return self.budget_tokens / self.mean_tokens / self.full_step_s
 
     @property
     def utilization(self) -> float:

@@ -112,7 +112,7 @@ def prefill_derivations(side: PrefillSide) -> list[Derivation]:
     if batched:
         full = station.max_batch_tokens
         tokens = np.maximum(mix.prompt_tokens - mix.cached, 1.0)
-        step_s = float(station._batch_step_s(np.array([full]))[0])
+        step_s = station.full_step_s
         rows += [
             by_formula(
                 f"{name}.work",

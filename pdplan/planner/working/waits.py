@@ -21,7 +21,7 @@ def wait_derivation(side: PrefillSide, name: str) -> Derivation:
     station = side.station
     title, symbol = "Mean wait before prefill", "E[W]"
     rate, n, service = station.arrival_rate / side.count, side.count, station.service
-    alone = station.router == "random" or n == 1
+    alone = (station.router == "random" or n == 1) and not station.unequal_stages
     if station.discipline == "mm1" and station.router in ("random", "round_robin"):
         return by_formula(
             name,
