@@ -19,9 +19,9 @@ from pdplan.planner.stations import DecodeSide, PrefillSide
 #: How far an input is moved at most, as a factor.
 FAR: Final = 16.0
 
-#: A break-even is known to this share of itself, or to this share of a probability of being late.
+#: A break-even is known to this share of itself, or of what is past its limit there.
 PRECISION: Final = 1e-3
-CLOSE: Final = 1e-2
+CLOSE: Final = 2e-3
 
 #: What is not nearer than this share of the way of another is as near.
 NEARER: Final = 0.97

@@ -38,8 +38,9 @@ def _runner_up(second: RunnerUp | None) -> str:
     if abs(extra) < 0.005:
         took = "the same price; ties go to fewer GPUs, then fewer instances, then smaller TP"
     else:
-        share = abs(extra) / second.usd_per_hour if extra < 0 else extra / (second.usd_per_hour - extra)
-        took = f"{abs(extra):.2f} USD/h {'more' if extra > 0 else 'less'} ({share:.0%})"
+        planned = second.usd_per_hour - extra
+        share = f" ({abs(extra) / planned:.0%})" if planned > 0 else ""
+        took = f"{abs(extra):.2f} USD/h {'more' if extra > 0 else 'less'}{share}"
     why = f"; {second.why[0]}" if second.why and extra >= 0.005 else ""
     return f"{second.label}, {second.usd_per_hour:.2f} USD/h, {took}{why}"
 

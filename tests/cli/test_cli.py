@@ -27,7 +27,7 @@ def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
 @pytest.fixture(scope="module")
 def plan_json() -> dict[str, object]:
     done = subprocess.run(
-        [sys.executable, "-m", "pdplan", "plan", "--no-verify", "--json"],
+        [sys.executable, "-m", "pdplan", "plan", "--no-verify", "--json", "--brief"],
         capture_output=True,
         text=True,
         check=True,
@@ -60,7 +60,7 @@ def test_text_fits_its_width(
 def test_json_is_one_stable_document(plan_json: dict[str, object]) -> None:
     assert plan_json["schema"] == "pdplan.plan/1"
     again = subprocess.run(
-        [sys.executable, "-m", "pdplan", "plan", "--no-verify", "--json"],
+        [sys.executable, "-m", "pdplan", "plan", "--no-verify", "--json", "--brief"],
         capture_output=True,
         text=True,
         check=True,
@@ -73,7 +73,7 @@ def test_json_is_one_stable_document(plan_json: dict[str, object]) -> None:
 
 def test_scenario_from_standard_input() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pdplan", "plan", "-", "--no-verify", "--json"],
+        [sys.executable, "-m", "pdplan", "plan", "-", "--no-verify", "--json", "--brief"],
         input=BUILTIN,
         capture_output=True,
         text=True,
@@ -91,7 +91,7 @@ def test_scenario_from_standard_input() -> None:
 )
 def test_every_scenario_plans_and_splits(capsys: pytest.CaptureFixture[str], name: str) -> None:
     path = str(SCENARIOS / name)
-    code, out, _ = run(capsys, "plan", path, "--no-verify", "--json")
+    code, out, _ = run(capsys, "plan", path, "--no-verify", "--json", "--brief")
     assert code == 0
     assert json.loads(out)["fleet"]["status"] == "met"
     code, out, _ = run(capsys, "split", path, "--no-verify", "--json")
@@ -127,7 +127,7 @@ def test_infeasible_names_constraint_and_nearest(capsys: pytest.CaptureFixture[s
     assert "nearest feasible" in err
     nearest = document["nearest"][0]["nearest_s"]
     code, _, _ = run(
-        capsys, "plan", "--no-verify", "--json", "--set", f"classes.chat.slo.ttft={{p99: {nearest * 1.02} s}}"
+        capsys, "plan", "--no-verify", "--set", f"classes.chat.slo.ttft={{p99: {nearest * 1.02} s}}"
     )
     assert code == 0
 

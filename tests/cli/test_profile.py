@@ -102,11 +102,11 @@ def test_fit_json_is_one_document_with_residuals(table: Path, capsys: pytest.Cap
 def test_plan_loads_the_profile_and_warns_beyond_it(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     scenario = mine.with_name("scenario.yaml")
     scenario.write_text(SCENARIO)
-    code, out, _ = run(capsys, "plan", scenario, "--no-verify", "--json")
+    code, out, _ = run(capsys, "plan", scenario, "--no-verify", "--json", "--brief")
     assert code == 0
     assert "latency model was made for" not in out
     scenario.write_text(SCENARIO.replace("prompt_tokens: 1000", "prompt_tokens: 10000").replace("2 s", "9 s"))
-    code, out, _ = run(capsys, "plan", scenario, "--no-verify", "--json")
+    code, out, _ = run(capsys, "plan", scenario, "--no-verify", "--json", "--brief")
     text = out.replace("\\n", " ")
     assert "prompts of 10,000 tokens are beyond the 8,192 that the latency model was made for" in text
     assert (
@@ -120,10 +120,12 @@ def test_plan_takes_the_measured_step_factor(mine: Path, capsys: pytest.CaptureF
     mine.write_text(yaml.safe_dump(document))
     scenario = mine.with_name("scenario.yaml")
     scenario.write_text(SCENARIO)
-    _, out, _ = run(capsys, "plan", scenario, "--no-verify", "--json")
+    _, out, _ = run(capsys, "plan", scenario, "--no-verify", "--json", "--brief")
     measured = json.loads(out)
     assert "0.8 (measured: mine)" in json.dumps(measured["defaults"])
-    _, out, _ = run(capsys, "plan", scenario, "--no-verify", "--json", "--set", "decode.step_factor=0.8")
+    _, out, _ = run(
+        capsys, "plan", scenario, "--no-verify", "--json", "--brief", "--set", "decode.step_factor=0.8"
+    )
     written = json.loads(out)
     assert "step_factor" not in json.dumps(written["defaults"])
     measured.pop("defaults"), written.pop("defaults")
