@@ -15,11 +15,29 @@ import pdplan
 from pdplan.errors import InputError
 from pdplan.planner.sweep_axes import axes_of
 from pdplan.planner.sweep_grid import SweepResult
+from pdplan.planner.validation import Validation
 from pdplan.plotting import draw_limit, time_unit
-from pdplan.queueing import MD1, MG1, MM1, Exponential, MDc, MMc
+from pdplan.queueing import (
+    GIG1,
+    KLB,
+    MD1,
+    MG1,
+    MM1,
+    MM1K,
+    BatchService,
+    ErlangA,
+    Exponential,
+    MDc,
+    MGc,
+    MMc,
+    MMcK,
+    SlowModulated,
+)
 from pdplan.serving.composition import ttft_law
 from pdplan.serving.delays import Residual
+from pdplan.sim.statistics import AgreementRow
 from pdplan.spec.loading import parse_scenario
+from pdplan.trust import Trust
 
 CHAT = """
 version: 1
@@ -80,13 +98,22 @@ def test_a_law_is_one_line_that_passes_through_its_percentiles() -> None:
         MG1(arrival_rate=0.5, service=Exponential(1.0)),
         MMc(arrival_rate=3.0, service_s=1.0, servers=4),
         MDc(arrival_rate=3.0, service_s=1.0, servers=4),
+        MGc(3.0, Exponential(1.0), 4),
+        GIG1(arrival_rate=0.8, service=Exponential(1.0), arrival_scv=1.0),
+        KLB(arrival_rate=0.5, mean_service_s=1.0, arrival_scv=1.0, service_scv=1.0),
+        BatchService(arrival_rate=0.8, step_base_s=0.3, step_per_customer_s=0.7, max_batch=4),
+        SlowModulated([0.5, 0.5], [0.2, 0.8], Exponential(1.0)),
+        ErlangA(9.5, 1.0, 10, 2.0),
+        MM1K(0.9, 1.0, 10),
+        MMcK(3.0, 1.0, 4, 10),
     ],
     ids=lambda law: type(law).__name__,
 )
 def test_every_station_draws_itself(law: Any) -> None:
     ax = law.plot(label="this one")
     assert [line.get_label() for line in ax.lines] == ["this one"]
-    assert ax.get_xlim()[1] >= law.wait_quantile_s(0.999)
+    unit = next(u for u, name in ((1.0, "[s]"), (1e-3, "[ms]")) if ax.get_xlabel().endswith(name))
+    assert unit * ax.get_xlim()[1] >= law.wait_quantile_s(0.999)
 
 
 def test_the_second_law_keeps_the_unit_and_gets_a_colour_of_its_own() -> None:
@@ -168,14 +195,28 @@ def test_a_split_report_draws_costs_and_ledgers(plan: Any) -> None:
 
 
 def test_a_validation_draws_a_point_per_quantity(plan: Any) -> None:
-    from pdplan.planner.validation import validate_fleet
+    def row(name: str, formula: tuple[float, float], seen: float, half: float, verdict: str) -> AgreementRow:
+        low, high = formula
+        off = (seen - high) / high if seen > high else min(seen - low, 0.0) / max(low, 1e-300)
+        ends = (seen - half, seen + half)
+        return AgreementRow(
+            name, "s", low, high, seen, *ends, 0.99, 0.0, off, verdict, Trust.APPROXIMATE, 100
+        )
 
-    validation = validate_fleet(plan.scenario, plan.basis.chosen, seed=0, requests=4000)
-    ax = validation.plot()
+    rows = (
+        row("chat TTFT mean", (0.2, 0.2), 0.21, 0.02, "agrees"),
+        row("chat TTFT p99", (1.0, 1.0), 0.8, 0.05, "disagrees"),  # 20% off: as approximations may
+        row("chat TPOT p99", (1.0, 1.0), 1.4, 0.05, "disagrees"),  # 40% off: too much
+        row("chat transfer mean", (0.0, 0.0), 0.0, 0.0, "agrees"),  # a formula of 0 has no share
+    )
+    ax = Validation(plan.scenario, plan.fleet, rows, 100, 0, 0).plot()
     assert ax.get_xlabel() == "simulated less formula [% of the formula]"
-    points = [r.quantity for r in validation.rows if r.formula_high > 0]
-    assert labels(ax) == points
-    assert len(ax.containers) == len(points)
+    assert labels(ax) == [r.quantity for r in rows[:3]]
+    points = [container.lines[0] for container in ax.containers]
+    assert [float(p.get_xdata()[0]) for p in points] == pytest.approx([5.0, -20.0, 40.0])
+    assert len({p.get_color() for p in points}) == 3
+    named = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert named == ["agrees", "differs, as approximations may", "disagrees"]
 
 
 def test_a_sweep_draws_a_line_for_each_value_of_the_other_axis() -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from report_pages import Page
 from typer.testing import CliRunner
 
@@ -251,6 +253,17 @@ def test_commands_say_what_was_asked() -> None:
 )
 def test_values_as_the_page_writes_them(value: Any, kind: str, text: str) -> None:
     assert shown(value, kind) == text
+
+
+@given(st.text(max_size=40), st.floats(allow_nan=False, allow_infinity=False, width=32))
+def test_any_text_and_any_number_are_shown_and_can_be_read_back(text: str, number: float) -> None:
+    text = text.replace("\r", "").replace("\0", "")
+    show = Show({"plan": {"name": text, "cost": number}})
+    (name,) = Page(str(show("/name"))).elements
+    assert name.text == text
+    (cost,) = Page(str(show("/cost", "usd"))).elements
+    assert float(cost.attributes["value"] or "nan") == number
+    assert cost.text == shown(number, "usd")
 
 
 def test_a_pointer_that_leads_nowhere_is_an_error() -> None:
