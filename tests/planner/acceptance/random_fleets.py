@@ -294,13 +294,9 @@ def study(number: int = NUMBER, workers: int = 2, seed: int = SEED) -> tuple[lis
     """Judge scenarios until so many have a fleet; returns those, and the draws that no fleet can serve."""
     with_fleet: list[Outcome] = []
     without: list[Outcome] = []
-    jobs = (
-        delayed(outcome_of)(i, d) for i, d in enumerate(itertools.islice(drawn(seed), MOST_DRAWS * number))
-    )
-    results = Parallel(n_jobs=workers, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)(jobs)
-    for outcome in results:
-        (with_fleet if outcome.fleet else without).append(outcome)
-        if len(with_fleet) == number:
-            break
-    results.close()
+    draws = enumerate(itertools.islice(drawn(seed), MOST_DRAWS * number))
+    while len(with_fleet) < number and (batch := list(itertools.islice(draws, number - len(with_fleet)))):
+        jobs = (delayed(outcome_of)(i, d) for i, d in batch)
+        for outcome in Parallel(n_jobs=workers, batch_size=1)(jobs):
+            (with_fleet if outcome.fleet else without).append(outcome)
     return with_fleet, without
