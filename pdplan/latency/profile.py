@@ -175,6 +175,8 @@ def load_profile(path: Path) -> LatencyProfile:
         raise InputError(f"latency profile {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"latency profile {path} is not YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(document, Mapping):
+        raise InputError(f"latency profile {path} must be a mapping of keys to values")
     return LatencyProfile.from_document(document)
 
 

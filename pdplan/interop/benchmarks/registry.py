@@ -65,14 +65,14 @@ def recognise(document: Document) -> Reader:
     Raises
     ------
     InputError
-        No format that is understood; the message lists those that are.
+        No format that is understood; the message names those that are.
     """
     for reader in READERS:
         if reader.recognise(document):
             return reader
     raise InputError(
         f"{document.source}: {document.describe()}: not a format that is understood; "
-        f"understood: {understood()}"
+        f"understood: {', '.join(reader.name for reader in READERS)}"
     )
 
 
