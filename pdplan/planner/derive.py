@@ -15,6 +15,7 @@ from pdplan.planner.working.leftovers import left_out_derivations
 from pdplan.planner.working.link import link_derivations
 from pdplan.planner.working.needs import fewer_derivations, need_derivations
 from pdplan.planner.working.objectives import objective_derivations, objective_name
+from pdplan.planner.working.outlooks import outlook_derivations
 from pdplan.planner.working.pools import prefill_derivations, size_derivations
 from pdplan.planner.working.ranges import range_derivations
 from pdplan.planner.working.stated import stated_derivations
@@ -61,6 +62,7 @@ def plan_derivations(plan: Plan) -> tuple[Derivation, ...]:
         rows += verdict_derivations(v, ends[v.name])
     if plan.verification is not None:
         rows += verification_derivations(plan.verification, ends)
+    rows += outlook_derivations(plan, ends)
     rows += default_derivations(plan.defaults)
     rows += left_out_derivations(search.problem)
     return tuple({d.name: d for d in reversed(rows)}.values())[::-1]

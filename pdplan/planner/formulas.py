@@ -516,3 +516,16 @@ def tpot_of_batch_s(
     22.81
     """
     return affine_decode_s(fixed_s, per_sequence_s, per_context_token_s, batch, batch * mean_context_tokens)
+
+
+def growth_of(after: Any, before: Any) -> Any:
+    """Relative change [-].
+
+    Source: definition.
+
+    Examples
+    --------
+    >>> growth_of(3.0, 2.0)
+    0.5
+    """
+    return after / before - 1

@@ -34,12 +34,15 @@ KINDS = {
     "rate": NUMBER + r" req/(?:s|min|h)",
     "label": r"(?:(?:TP|PP|DP|EP)\d+)(?: (?:PP|DP|EP)\d+)*",
     "M": NUMBER + " M",
+    "hours": NUMBER,
 }
 OBJECTIVE = r"(?P<metric>ttft|tpot|itl|e2e) (?P<stat>mean|p[\d.]+) <= {@slo@.%o.limit:time}"
 JOINT = r"{@slo@.joint.limit:pct} within ttft {@slo@.joint.ttft:time} and tpot {@slo@.joint.tpot:time}"
 STATUS = r"(?:met|MISSED|undetermined)"
 TRUST = r"\((?:exact|bounded|approximate|simulated)\)"
 CLASS = r"(?P<cls>[\w.-]+)"
+SMALLER = "{runner_up.fewer.%q.gpus_each:label} instead of {runner_up.%q.gpus_each:label}"
+LESS = rf"(?:one (?P<less>prefill|decode|instance) fewer|(?P<smaller>prefill |decode |){SMALLER}): "
 POOLS = (
     r"{%sprefill.instances:n} prefill {%sprefill.gpus_each:label} \+ "
     r"{%sdecode.instances:n} decode {%sdecode.gpus_each:label}"
@@ -58,6 +61,12 @@ FREE = (
     r"Step times: .*",
     r"Colocated: no fleet meets the objectives: .*",
     r"Colocated fleets with attention ranks are not modelled: .*",
+    r"By formulas, around this plan \(more: .*\):",
+    r"  Runner-up: no fleet of other instances surely meets every objective\.",
+    r"  Breaks first: nothing within a factor of 16 of any input\.",
+    r"  Breaks first: by formulas the fleet misses an objective as it is; in simulation it holds\.",
+    r"  (?:Most sensitive|Spares): [^\d]*\.",
+    r"  Doubt: .*: no input is in doubt: .*",
     r"",
 )
 
@@ -141,6 +150,54 @@ LINES = (
     r"transfer {verdict@.ttft_penalty:pct} of prefill \(allowed {verdict@.max_ttft_penalty:pct}\); worst ITL "
     r"{verdict@.itl_gain:n}x a clean step \(worth curing from {verdict@.min_itl_gain:n}x\); flips at "
     r"{verdict@.link_factor:n}x the link bandwidth \({verdict@.flip_transfer:time} of transfer\)\.",
+    *(
+        f"  Runner-up: {fleet}, {{runner_up.cost:n}} USD/h, {more}{why}\\."
+        for fleet in (
+            r"{runner_up.prefill.instances:n} prefill {runner_up.prefill.gpus_each:label} \+ "
+            r"{runner_up.decode.instances:n} decode {runner_up.decode.gpus_each:label}",
+            r"{runner_up.colocated.instances:n} colocated {runner_up.colocated.gpus_each:label}",
+        )
+        for more in (
+            "the same price; ties go to fewer GPUs, then fewer instances, then smaller TP",
+            r"{runner_up.extra:n} USD/h more \({runner_up.extra_share:pct}\)",
+            r"{-runner_up.extra:n} USD/h less \({runner_up.extra_share:pct}\)",
+        )
+        for why in (
+            "",
+            rf"; {LESS}still enough, but fleets of other instances are smaller",
+            rf"; {LESS}(?P<other>prefill|decode|link) load of at most {{max_utilization:pct}} would be "
+            r"{runner_up.fewer.%q.%x.utilization:pct}",
+            rf"; {LESS}load of at most {{max_utilization:pct}} would be {{runner_up.fewer.%q.utilization:pct}}",
+            rf"; {LESS}(?:decode )?KV memory \(p99\) of at most 100% would be "
+            r"{runner_up.fewer.%q.decode.kv_p99_share|runner_up.fewer.%q.kv_p99_share:pct}",
+            rf"; {LESS}{CLASS}: {OBJECTIVE} would be {{runner_up.fewer.%q@.%o:time}}",
+            rf"; {LESS}{CLASS}: {OBJECTIVE} would be {{runner_up.fewer.%q@.%o.low:time}} to "
+            r"{runner_up.fewer.%q@.%o:time}",
+            rf"; {LESS}{CLASS}: {JOINT} would be {{runner_up.fewer.%q@.joint:pct}}",
+            rf"; {LESS}{CLASS}: {JOINT} would be {{runner_up.fewer.%q@.joint.low:pct}} to "
+            r"{runner_up.fewer.%q@.joint:pct}",
+            rf"; {LESS}[^\d]* is offered {{runner_up.fewer.%q.offered:n}} of its capacity",
+        )
+    ),
+    *(
+        rf"  Breaks first: at {{{sign}breaks_first.change:pct}} {word} [a-z ]+, {what}\."
+        for sign, word in (("", "more"), ("-", "less"))
+        for what in (
+            r"(?P<other>prefill|decode|link) load would be {breaks_first.%x.utilization:pct}, limit "
+            r"{max_utilization:pct}",
+            rf"{CLASS}: {OBJECTIVE} would be {{breaks_first@.%o:time}}",
+            rf"{CLASS}: {JOINT} would be {{breaks_first@.joint:pct}}",
+            r"decode KV memory \(p99\) load would be {breaks_first.decode.kv_p99_share:pct}, limit 100%",
+        )
+    ),
+    rf"  Most sensitive: {{most_sensitive.step:pct}} more [a-z ]+ takes (?P<stat>p99|mean) (?P<upper>TTFT|TPOT) of {CLASS} "
+    r"from {%u:time} to {most_sensitive.after:time} \({most_sensitive.change:pct}\)\.",
+    r"  Most sensitive: {most_sensitive.step:pct} more [a-z ]+ overloads the fleet\.",
+    r"  Doubt: every objective holds with probability {doubt.probability:pct} \[{doubt.low:pct}, {doubt.high:pct}\], in "
+    r"{doubt.samples:n} samples\.",
+    r"  Spares: none needed to be whole {spares.target:pct} of the time\.",
+    r"  Spares: (?:{spares.prefill:n} prefill)?(?: and )?(?:{spares.decode:n} decode)? more to be whole "
+    r"{spares.target:pct} of the time \(a GPU fails every {spares.mtbf:hours} h, {spares.mttr:time} to repair\)\.",
     r"Left out: (?P<kinds>.*): {%k.weights:bytes} of \w+ weights a GPU do not fit",
 )
 PARTS = {
@@ -214,13 +271,15 @@ class Reader:
             held = "decode.itl" if groups["stat"] == "mean" else f"decode.itl.{groups['stat']}"
         where = {"plan": "", "stated": "stated.", "colocated": "colocated."}[self.section]
         own = f"{where}slo{of}.{objective}"
-        if self.section == "stated":
-            own_value = f"stated.{held}"
-        else:
-            own_value = f"{own}.value"
+        own_value = f"stated.{held}" if self.section == "stated" else f"{own}.value"
         name = name.replace("%b.value", own_value).replace("%b", own).replace("%j", f"{where}slo{of}.joint")
         name = name.replace("@slo", f"{where}slo" if self.section != "plan" else "slo")
         name = name.replace("%o", objective).replace("%v", held).replace("%p", groups.get("pool") or "")
+        less = (groups.get("less") or groups.get("smaller") or "").strip()
+        name = name.replace("%q", less if less in ("prefill", "decode") else "colocated")
+        name = name.replace("%x", groups.get("other") or "")
+        if groups.get("upper"):
+            name = name.replace("%u", f"{groups['upper'].lower()}{of}.{groups['stat']}")
         if groups.get("row"):
             name = name.replace("%r", f"{groups['row'].lower()}{of}")
         if groups.get("kinds"):
@@ -259,6 +318,8 @@ def value_of(printed: str, kind: str) -> tuple[float, float]:
         return float(plain), 0.5 * place
     if kind == "pct":
         return 0.01 * float(plain), 0.005 * place
+    if kind == "hours":
+        return float(plain) * 3600.0, 0.5 * place * 3600.0
     if kind == "M":
         return float(plain) * 1e6 / 60, 0.5 * place * 1e6 / 60
     unit = printed[digits.end() :].strip()
