@@ -22,7 +22,7 @@ from pdplan.report.figures import (
 )
 from pdplan.report.reproduce import command, reads_files, scenario_yaml
 from pdplan.report.show import Show
-from pdplan.report.wording import answer, confidence, verdict_word
+from pdplan.report.wording import answer, around, confidence, verdict_word
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -75,6 +75,7 @@ def report_html(plan: Plan, *, requests: int | None = None, seed: int = 0) -> st
         show=show,
         answer=answer(plan, show),
         confidence=confidence(plan),
+        around=around(plan),
         verdict_word=verdict_word,
         part_names=PARTS,
         visible_parts=visible_parts,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from markupsafe import Markup
 
+from pdplan.planner.outlook_text import outlook_lines
+
 if TYPE_CHECKING:
     from pdplan.planner.answer import Plan
     from pdplan.report.show import Show
@@ -47,6 +49,12 @@ def confidence(plan: Plan) -> str:
     if plan.verification is None:
         return f"Not simulated: {plan.unverified}."
     return f"{plan.verification}."
+
+
+def around(plan: Plan) -> list[tuple[str, str]]:
+    """Return what stands around the plan, as its text says it: (what, sentence)."""
+    rows = (line.strip().partition(": ") for line in outlook_lines(plan.outlook, 1_000_000)[1:])
+    return [(what, sentence) for what, _, sentence in rows]
 
 
 def verdict_word(reason: str) -> str:

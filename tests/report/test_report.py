@@ -101,7 +101,8 @@ def test_every_number_is_the_json_s(plan: Any, page: Page) -> None:
 def test_no_number_stands_in_a_cell_or_in_the_answer_by_itself(page: Page) -> None:
     cells = [e for e in page.all("td") if {"n", "interval"} & set((e.attributes.get("class") or "").split())]
     assert len(cells) > 60
-    for cell in [*cells, *page.all("h1"), *page.all("dd")]:
+    (key,) = [e for e in page.all("dl") if e.attributes.get("class") == "key"]
+    for cell in [*cells, *page.all("h1"), key]:
         assert not re.search(r"\d", cell.loose), cell.loose
 
 
@@ -124,6 +125,16 @@ def test_the_answer_comes_first(plan: Any, page: Page) -> None:
     assert page.all("h1")[0].text.replace("\N{NO-BREAK SPACE}", " ") == expected
     confidence = next(e for e in page.elements if e.attributes.get("id") == "confidence")
     assert confidence.text == f"{plan.verification}."
+
+
+def test_what_stands_around_the_plan_is_said_as_in_its_text(plan: Any, page: Page) -> None:
+    text = " ".join(str(plan).split())
+    (section,) = [e for e in page.all("section") if e.attributes.get("id") == "around"]
+    (words,) = [e for e in section.children if e.tag == "dl"]
+    said = [e.text for e in words.children]
+    assert said[::2] == ["Runner-up", "Breaks first", "Most sensitive", "Doubt", "Spares"]
+    for what, sentence in zip(said[::2], said[1::2], strict=True):
+        assert f"{what}: {sentence}" in text
 
 
 def test_a_hostile_name_is_text(html: str, page: Page) -> None:
