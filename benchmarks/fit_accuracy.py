@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from page import put_between
 
 from pdplan.latency.fitting.steps import StepFit, fit_decode, fit_prefill
 from pdplan.latency.fitting.validate import ErrorSummary
@@ -184,9 +185,7 @@ def main() -> None:
     text = report(prefill, decode)
     print(text)
     if arguments.write:
-        page = DOC.read_text()
-        before, rest = page.split(BEGIN)
-        DOC.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}")
+        put_between(DOC, BEGIN, END, text)
 
 
 if __name__ == "__main__":

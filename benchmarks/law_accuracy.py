@@ -15,7 +15,6 @@ run happens to give.
 from __future__ import annotations
 
 import argparse
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from law_cells import BATCHES, MEAN_LIMIT, P99_LIMIT, Cell, Estimate, P
+from page import machine
 
 from pdplan.queueing import (
     GIG1,
@@ -185,7 +185,7 @@ def report(results: dict[str, list[Cell]], seconds: float, log2_customers: int, 
         "# Accuracy of the waiting-time laws",
         "",
         f"Made by `python benchmarks/law_accuracy.py` (seed {seed}, up to 2^{log2_customers} customers a "
-        f"cell) on {date.today().isoformat()}, one core of {_machine()}, in {seconds / 60:.1f} minutes.",
+        f"cell) on {date.today().isoformat()}, one core of {machine()}, in {seconds / 60:.1f} minutes.",
         "",
         "Error of the law in percent of the simulated number, and the half-width of the simulation's 95% "
         "interval. Batch means with 32 batches; for c > 1 a single server c times as fast, driven by the "
@@ -217,14 +217,6 @@ def report(results: dict[str, list[Cell]], seconds: float, log2_customers: int, 
         lines += ["", "Round robin, p99 of the wait:", ""]
         lines += _table(cells, lambda x: _error(x.turn_p99, x.turn_q, P99_LIMIT), SERVERS[1:])
     return [*lines, ""]
-
-
-def _machine() -> str:
-    try:
-        model = next(x for x in Path("/proc/cpuinfo").read_text().splitlines() if x.startswith("model name"))
-        return f"{model.split(':', 1)[1].strip()} ({platform.system()})"
-    except (OSError, StopIteration):
-        return f"{platform.machine()} ({platform.system()})"
 
 
 def main() -> int:

@@ -16,6 +16,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+from page import machine
 
 from pdplan.queueing import (
     GIG1,
@@ -120,14 +121,6 @@ def _shown(seconds: float) -> str:
     return f"{seconds * 1e3:.3g} ms"
 
 
-def _machine() -> str:
-    try:
-        model = next(x for x in Path("/proc/cpuinfo").read_text().splitlines() if x.startswith("model name"))
-        return f"{model.split(':', 1)[1].strip()} ({platform.system()})"
-    except (OSError, StopIteration):
-        return f"{platform.machine()} ({platform.system()})"
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--output", type=Path, default=OUTPUT)
@@ -136,7 +129,7 @@ def main() -> int:
         "# Speed of the waiting-time laws",
         "",
         f"Made by `python benchmarks/queueing_speed.py` on {date.today().isoformat()}, one core of "
-        f"{_machine()}, Python {platform.python_version()}. Best of several runs, each with a new law.",
+        f"{machine()}, Python {platform.python_version()}. Best of several runs, each with a new law.",
         "",
         "| task | time | target | |",
         "|---|---|---|---|",

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from page import put_between
 
 from pdplan.latency import Device, ModelShape, MoeShape, Roofline
 
@@ -188,9 +189,7 @@ def main() -> None:
     text = report(rows)
     print(text)
     if arguments.write:
-        page = DOC.read_text()
-        before, rest = page.split(BEGIN)
-        DOC.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}")
+        put_between(DOC, BEGIN, END, text)
 
 
 if __name__ == "__main__":
