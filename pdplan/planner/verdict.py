@@ -133,7 +133,8 @@ def decide(
 
     1. no fleet of either kind: ``infeasible``; only a colocated one: ``slow_link`` or ``infeasible``;
     2. only the split fleet meets the objectives, or it costs less than the smallest colocated one: ``split``;
-    3. it costs more than the largest: ``no_interference``, ``slow_link`` or ``fleet_too_small``;
+    3. it costs more than the largest: ``fleet_too_small`` where fractions of its instances would not, else
+       ``no_interference`` or ``slow_link``;
     4. it lies between the two: ``undetermined`` until simulated.
     """
     if fleet is None:
@@ -159,6 +160,13 @@ def decide(
     high = colocated.cost.usd_per_hour
     if split < high - TIE_USD:
         return "undetermined", f"costs {split:.2f} USD/h, between {low:.2f} and {high:.2f} colocated"
+    whole = abs(split - high) > TIE_USD and need is not None and _fractional_usd(fleet, need) < high
+    if whole and need is not None:  # before the rules of thumb: fractions of these instances would win
+        return (
+            "fleet_too_small",
+            f"whole instances cost {split - high:.2f} USD/h more; {need.prefill:.2f} + {need.decode:.2f} "
+            "instances would not",
+        )
     if ledger is not None and ledger.verdict.reason != "split":
         return (
             ledger.verdict.reason,
@@ -166,12 +174,6 @@ def decide(
         )
     if abs(split - high) <= TIE_USD:
         return "split", "costs the same, with cleaner decode steps"
-    if need is not None and _fractional_usd(fleet, need) < high:
-        return (
-            "fleet_too_small",
-            f"whole instances cost {split - high:.2f} USD/h more; {need.prefill:.2f} + {need.decode:.2f} "
-            "instances would not",
-        )
     return "no_interference", f"costs {split - high:.2f} USD/h more; the objectives tolerate the interference"
 
 

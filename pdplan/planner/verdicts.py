@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pdplan._version import __version__
 from pdplan.errors import InfeasibleError
+from pdplan.planner.break_even_bound import BoundedSearch
 from pdplan.planner.colocated import size_colocated
 from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.judge import judge
@@ -15,7 +16,8 @@ from pdplan.planner.need import fractional_need
 from pdplan.planner.problem import Problem, assemble
 from pdplan.planner.result import Colocated, Fleet, Need
 from pdplan.planner.search import Search
-from pdplan.planner.verdict import ClassVerdict, Ledger, decide
+from pdplan.planner.vary import scaled, with_link
+from pdplan.planner.verdict import TIE_USD, ClassVerdict, Ledger, Reason, decide
 from pdplan.serving.economics import disagg_wins
 from pdplan.spec.scenario import Scenario
 
@@ -23,6 +25,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from pdplan.planner.break_even_answer import ClassBreakEvens
+
+
+#: What a much faster link is, as a factor of the bandwidth.
+FASTER: Final = 64.0
+
+#: A fleet that loses to rounding wins at so many times the rate.
+LARGER: Final = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +166,35 @@ def class_verdict(
     """Decide for a problem of one class."""
     ledger = None if chosen is None else ledger_of(chosen, colocated)
     reason, why = decide(fleet, colocated, ledger, need)
+    if reason == "slow_link" and fleet is not None and not _faster_link_helps(problem, fleet, colocated):
+        reason, why = _not_the_link(problem, fleet.cost.usd_per_hour, colocated)
     return ClassVerdict(problem.traffic[0].name, reason, why, ledger, fleet, colocated, need, chosen)
+
+
+def _faster_link_helps(problem: Problem, fleet: Fleet, colocated: Colocated) -> bool:
+    """Whether a split fleet is as cheap as the colocated one over a much faster link.
+
+    A rule of thumb calls a link slow by what a transfer takes; what it costs is asked of the search.
+    """
+    if colocated.cost is None or fleet.cost.usd_per_hour <= colocated.cost.usd_per_hour + TIE_USD:
+        return True
+    try:
+        return BoundedSearch(with_link(problem, FASTER)).within(colocated.cost.usd_per_hour) is not None
+    except InfeasibleError:
+        return False
+
+
+def _not_the_link(problem: Problem, usd: float, colocated: Colocated) -> tuple[Reason, str]:
+    """Name the reason of a split fleet that costs more over any link: whole instances, or nothing to cure."""
+    from pdplan.planner.break_even_state import state_of  # which asks for verdicts
+
+    more = usd - (usd if colocated.cost is None else colocated.cost.usd_per_hour)
+    if state_of(scaled(problem, LARGER)) == "split":
+        return (
+            "fleet_too_small",
+            f"whole instances cost {more:.2f} USD/h more; at a larger rate a split fleet costs less",
+        )
+    return "no_interference", f"costs {more:.2f} USD/h more; the objectives tolerate the interference"
 
 
 def ledger_of(fleet: Disaggregated, colocated: Colocated) -> Ledger:

@@ -144,6 +144,8 @@ LINES = (
     rf"Verdict for {CLASS}: keep colocated \(fleet_too_small\): whole instances cost "
     r"{-verdict@.high.saving:n} USD/h more; {verdict@.need.prefill:n} \+ {verdict@.need.decode:n} instances "
     r"would not\.",
+    rf"Verdict for {CLASS}: keep colocated \(fleet_too_small\): whole instances cost "
+    r"{-verdict@.high.saving:n} USD/h more; at a larger rate a split fleet costs less\.",
     rf"Verdict for {CLASS}: keep colocated \(no_interference\): costs {{-verdict@.high.saving:n}} USD/h "
     r"more; the objectives tolerate the interference\.",
     rf"Verdict for {CLASS}: keep colocated \(slow_link\): costs {{-verdict@.high.saving:n}} USD/h more, and "

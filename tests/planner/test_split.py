@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 import pdplan
+from pdplan.planner.problem import assemble
 from pdplan.planner.result import Cost, Need
+from pdplan.planner.vary import scaled, with_link
 from pdplan.planner.verdict import decide
-from pdplan.planner.verdicts import SplitReport
+from pdplan.planner.verdicts import SplitReport, alone
 from pdplan.serving.economics import disagg_wins
 from pdplan.spec.builtin import builtin_scenario
+from pdplan.spec.loading import load_scenario
 from pdplan.spec.scenario import Scenario
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
@@ -70,6 +73,8 @@ SPLIT, SLOW, CALM = FakeLedger(0.025, 0.011), FakeLedger(0.025, 0.215), FakeLedg
         (40.0, 24.0, 30.0, CALM, None, "no_interference"),
         (40.0, 24.0, 30.0, SPLIT, Need(0.3, 0.3, ""), "fleet_too_small"),
         (40.0, 24.0, 30.0, SPLIT, Need(1.0, 1.0, ""), "no_interference"),
+        (40.0, 24.0, 30.0, SLOW, Need(0.3, 0.3, ""), "fleet_too_small"),  # fractions would win over this link
+        (30.0, 30.0, 30.0, SLOW, Need(0.3, 0.3, ""), "slow_link"),  # the same price: the ledgers decide
     ],
 )
 def test_reasons_in_their_order(fleet, low, high, ledger, need, reason) -> None:  # type: ignore[no-untyped-def]
@@ -112,3 +117,16 @@ def test_simulation_settles_what_formulas_leave_open() -> None:
     settled = pdplan.split(builtin_scenario()).verdicts[0]
     assert settled.reason == "split"
     assert settled.colocated.settled
+
+
+@pytest.mark.slow
+def test_a_link_is_not_called_slow_where_a_faster_one_changes_nothing() -> None:
+    """Code completion of the three classes: a transfer takes a quarter of a prefill, but no link flips it."""
+    problem = assemble(load_scenario(SCENARIOS / "three-classes.yaml")).only(2)
+    found = alone(problem)
+    assert found.ledger is not None
+    assert found.ledger.verdict.reason == "slow_link"  # the rule of thumb
+    assert found.reason == "fleet_too_small"
+    assert "whole instances cost 2.99 USD/h more; at a larger rate" in found.why
+    assert not alone(with_link(problem, 64.0))
+    assert alone(scaled(problem, 4.0)).reason == "split"
