@@ -46,6 +46,9 @@ if TYPE_CHECKING:
         sweep,
         validate,
     )
+    from pdplan.planner.replan import Replan, replan
+    from pdplan.planner.schedule import Schedule, schedule
+    from pdplan.planner.schedule_profile import RateProfile
     from pdplan.sim.result import SimResult
     from pdplan.spec.builtin import builtin_scenario
     from pdplan.spec.scenario import Scenario
@@ -64,7 +67,10 @@ __all__ = [
     "Placement",
     "Plan",
     "Prediction",
+    "RateProfile",
+    "Replan",
     "Scenario",
+    "Schedule",
     "Sensitivity",
     "SimResult",
     "Spares",
@@ -82,6 +88,8 @@ __all__ = [
     "placement",
     "plan",
     "predict",
+    "replan",
+    "schedule",
     "sensitivity",
     "simulate",
     "spares",
@@ -105,7 +113,10 @@ __getattr__, __dir__ = exports(
         "Placement": "pdplan.planner",
         "Plan": "pdplan.planner",
         "Prediction": "pdplan.planner",
+        "RateProfile": "pdplan.planner.schedule_profile",
+        "Replan": "pdplan.planner.replan",
         "Scenario": "pdplan.spec.scenario",
+        "Schedule": "pdplan.planner.schedule",
         "Sensitivity": "pdplan.planner",
         "SimResult": "pdplan.sim.result",
         "Spares": "pdplan.planner",
@@ -122,6 +133,8 @@ __getattr__, __dir__ = exports(
         "placement": "pdplan.planner",
         "plan": "pdplan.planner",
         "predict": "pdplan.planner",
+        "replan": "pdplan.planner.replan",
+        "schedule": "pdplan.planner.schedule",
         "sensitivity": "pdplan.planner",
         "simulate": "pdplan.planner",
         "spares": "pdplan.planner",

@@ -44,6 +44,16 @@ class RateProfile:
     repeats: bool
     source: str
 
+    @classmethod
+    def of_day(cls, path: str, step_s: float = _HOUR_S) -> RateProfile:
+        """Read the profile of a day; see `read_profile`."""
+        return read_profile(path, step_s)
+
+    @classmethod
+    def of_trace(cls, path: str, step_s: float = _HOUR_S) -> RateProfile:
+        """Count the requests of a trace in each step; see `profile_of_trace`."""
+        return profile_of_trace(path, step_s)
+
     @property
     def steps(self) -> int:
         """Number of steps."""
@@ -75,7 +85,7 @@ class RateProfile:
         return list(zip(*(self.rates[name] for name in planned), strict=True))
 
 
-def profile_of_trace(path: str, step_s: float) -> RateProfile:
+def profile_of_trace(path: str, step_s: float = _HOUR_S) -> RateProfile:
     """Return the mean rate in each whole step of a trace.
 
     Raises
