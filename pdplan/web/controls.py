@@ -9,7 +9,7 @@ from typing import Any, Final
 from pdplan import units
 from pdplan.spec.catalog import catalog_names, load_link
 from pdplan.web import scales
-from pdplan.web.elements import Element, Slider, button, choice, tag
+from pdplan.web.elements import Element, Slider, button, choice, set_value, tag
 from pdplan.web.scales import Scale
 from pdplan.web.state import (
     Document,
@@ -161,8 +161,7 @@ class Controls:
         if (index, key) not in self._base:  # no answer has said how long they are
             return
         document = lengths_written_out(self._get(), index)
-        self._workloads[index].props["value"] = ""
-        self._workloads[index].update()
+        set_value(self._workloads[index], "")
         form, base = self._base[index, key]
         self._put(with_value(document, ("classes", index, key), scaled_lengths(form, mean / base)), False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -49,20 +50,24 @@ def choice(
 ) -> Element:
     """Return a labelled drop-down of (value, words)."""
     with tag("label", kind="choice"):
-        tag("span", words)
-        made = tag("select", value=value)
+        tag("span", words, aria_hidden="true")
+        made = tag("select", aria_label=words)
         with made:
             for key, shown in options:
                 option = tag("option", shown, value=key)
                 if key == value:
                     option.props["selected"] = True
 
-    def changed(event: Any) -> None:
-        made.props["value"] = str(event.args)
-        on_change(str(event.args))
-
-    made.on("change", changed, js_handler=_VALUE)
+    made.on("change", lambda event: on_change(str(event.args)), js_handler=_VALUE)
     return made
+
+
+def set_value(control: Element, value: str | float) -> None:
+    """Show a value in a native control.
+
+    Not by a property: those are written again with whatever else changes, over what is being typed.
+    """
+    control.client.run_javascript(f"const e = getElement({control.id}); if (e) e.value = {json.dumps(value)}")
 
 
 class Slider:
@@ -117,21 +122,19 @@ class Slider:
         """Show a value that came from elsewhere."""
         self.value = value
         position = STEPS // 2 if value is None else self.scale.position(value)
-        self._range.props["value"] = position
+        self._range.props["^value"] = position  # where it stands before the page is connected
         self._say()
         self._range.update()
+        set_value(self._range, position)
 
     def _say(self) -> None:
         shown = "" if self.value is None else self.scale.shown(self.value)
-        self._typed.props["value"] = shown
-        self._typed.update()
+        set_value(self._typed, shown)
         self._range.props["aria-valuetext"] = shown
 
     def _moved(self, event: Any) -> None:
         """Take a position; the slider itself is already there."""
-        position = min(max(int(float(event.args)), 0), STEPS)
-        self._range.props["value"] = position
-        self.value = self.scale.value(position)
+        self.value = self.scale.value(min(max(int(float(event.args)), 0), STEPS))
         self._say()
         self._on_value(self.value)
 

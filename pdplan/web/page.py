@@ -14,7 +14,7 @@ from pdplan.errors import PdplanError
 from pdplan.web import words
 from pdplan.web.address import unpacked
 from pdplan.web.controls import Controls
-from pdplan.web.elements import button, label, tag
+from pdplan.web.elements import button, label, set_value, tag
 from pdplan.web.exports import Exports
 from pdplan.web.files import Files
 from pdplan.web.guard import one_line, read_scenario
@@ -82,7 +82,7 @@ class Page(View):
         self._exports = Exports(self._session, client)
         self._token = files.open(self._take)
         self._typed = ""
-        self._draw_again = False
+        self._is_verified = False
 
     def close(self) -> None:
         """The page is gone."""
@@ -150,7 +150,7 @@ class Page(View):
                 self._progress = tag("progress", max=1, value=0, aria_label="progress of the simulation")
                 self._progress.set_visibility(False)
                 self._status = label("span", kind="status-line", role="status")
-            self._checked_by = Block("scroll", "verification")
+            self._checked_by = Block("", "verification", scrolls="verification")
             with tag("div", kind="row"):
                 self._upload("Upload a trace", "trace", ".csv,.jsonl,.json,.gz")
                 self._upload("Upload a benchmark", "benchmark", ".json,.jsonl,.csv,.npz,.yaml")
@@ -176,7 +176,8 @@ class Page(View):
         self._panels.show(answer, revision, settled=settled)
         if answer["feasible"]:
             self._controls.show_lengths(answer["fleet"]["classes"])
-        if not settled:
+        if not settled and self._is_verified:
+            self._is_verified = False
             self._checked_by.show("")
             self._status_words("")
 
@@ -206,12 +207,10 @@ class Page(View):
 
     def _show_text(self) -> None:
         self._typed = scenario_yaml(self._session.document)
-        self._text.props["value"] = self._typed
-        self._text.update()
+        set_value(self._text, self._typed)
 
     def _type(self, event: Any) -> None:
         self._typed = str(event.args)[: self._service.limits.body_bytes]
-        self._text.props["value"] = self._typed
 
     def _apply(self) -> None:
         try:
@@ -243,6 +242,7 @@ class Page(View):
             self._verify.props.pop("disabled", None)
             self._verify.update()
         if answer is not None and answer["feasible"]:
+            self._is_verified = True
             self._checked_by.show(words.verification(answer))
             self._status_words("simulated" if answer.get("simulated") else "not simulated")
 

@@ -19,10 +19,12 @@ Answer = dict[str, Any]
 class Block:
     """A piece of HTML that is sent only when it changes."""
 
-    def __init__(self, kind: str = "", name: str = "") -> None:
-        self._html = ui.html("", sanitize=False).classes(kind)
+    def __init__(self, kind: str = "", name: str = "", scrolls: str = "") -> None:
+        self._html = ui.html("", sanitize=False).classes(f"{kind} {'scroll' if scrolls else ''}")
         if name:
             self._html.props["id"] = name
+        if scrolls:  # what scrolls sideways must be reached by keys, and have a name
+            self._html.props.update({"tabindex": "0", "role": "region", "aria-label": scrolls})
         self._shown = ""
 
     def show(self, content: str) -> None:
@@ -48,7 +50,7 @@ class Panels:
     def draw_objectives(self) -> None:
         """Lay out the objectives."""
         with _panel("Objectives"):
-            self._objectives = Block("scroll")
+            self._objectives = Block(scrolls="objectives")
 
     def draw(self) -> None:
         """Lay out the pictures."""
@@ -59,11 +61,11 @@ class Panels:
         with _panel("Stations"):
             self._loads = Block()
         with _panel("Split or not"):
-            self._map = Block("scroll", "map")
+            self._map = Block("", "map", scrolls="map of verdicts")
         with _panel("Price and latency"):
             self._frontier = Block("", "frontier")
         with _panel("All latencies", kind="wide"):
-            self._latencies = Block("scroll")
+            self._latencies = Block(scrolls="all latencies")
 
     def show(self, answer: Answer, revision: int, *, settled: bool) -> None:
         """Show an answer; one at once leaves what only a full one has as it was."""

@@ -206,7 +206,7 @@ def test_a_scenario_as_text_is_applied_or_refused(opened: Opened) -> None:
     opened.page.wait_for_selector(".error")
     assert "not read" in opened.page.inner_text(".error")
     named = json.dumps('<img src=x onerror="alert(1)">{{7*7}}')
-    area.fill(text.replace("llama-3.1-70b", "llama-3.1-8b") + f"\nname: {named}\n")
+    area.fill(re.sub("name: chat on.*", f"name: {named}", text.replace("llama-3.1-70b", "llama-3.1-8b")))
     opened.page.get_by_role("button", name="Apply").click()
     opened.page.wait_for_function("() => !document.querySelector('.error')")
     opened.settled()
@@ -223,8 +223,8 @@ def test_classes_come_and_go(opened: Opened) -> None:
 
 def test_map_and_frontier_follow(opened: Opened) -> None:
     opened.page.wait_for_selector("#frontier svg")
+    opened.page.wait_for_selector("#map td.here:not(.waiting)")
     opened.page.wait_for_function("() => document.querySelectorAll('#map td.waiting').length === 0")
-    assert opened.page.query_selector("#map td.here") is not None
 
 
 @pytest.mark.parametrize("dark", [False, True])
