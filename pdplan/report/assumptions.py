@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -62,18 +62,24 @@ def inputs_of(plan: Plan) -> tuple[Input, ...]:
     )
     rows = [Input("model", problem.model.name, model, _references(problem.model))]
     names = dict.fromkeys((plan.fleet.prefill.accelerator, plan.fleet.decode.accelerator))
-    rows += [_accelerator(name, problem.scenario.kv_dtype) for name in names]
+    rows += [_accelerator(name, problem.scenario.prices) for name in names]
     link = problem.link
     rows.append(Input("link", link.name, _link(plan), _references(link)))
     rows += list(_workloads(problem))
     return tuple(rows)
 
 
-def _accelerator(name: str, dtype: str) -> Input:
+def _accelerator(name: str, prices: Mapping[str, float]) -> Input:
     item = load_accelerator(name)
-    facts = [f"{units.show(item.memory_bytes, 'bytes')} memory"]
-    facts.append(f"{units.show(item.memory_bytes_per_s, 'bytes_per_s')}")
-    return Input("accelerator", item.name, ", ".join(facts), _references(item))
+    usd = prices.get(item.name, item.price_usd_per_hour)
+    memory = units.show(item.memory_bytes, "bytes")
+    rate = units.show(item.memory_bytes_per_s, "bytes_per_s")
+    facts = f"{memory} memory at {rate}, {usd:.2f} USD/h a GPU"
+    price = item.price
+    quoted = Reference(f"price: {price.what}", str(price.url), price.checked.isoformat())
+    given = Reference("price: the scenario's own", "", "")
+    first = given if item.name in prices else quoted
+    return Input("accelerator", item.name, facts, (first, *_references(item)))
 
 
 def _link(plan: Plan) -> str:

@@ -23,6 +23,7 @@ import pdplan.report.page
 from pdplan.cli.app import app
 from pdplan.errors import InputError
 from pdplan.report import check_target, report_html, write_report
+from pdplan.report.assumptions import inputs_of
 from pdplan.report.cost_curve import cost_curve
 from pdplan.report.figures import cost_picture, parts_picture
 from pdplan.report.reproduce import command, scenario_yaml
@@ -301,6 +302,17 @@ def test_without_matplotlib_a_report_is_refused_in_one_line(monkeypatch: pytest.
         check_target("plan.html")
 
 
+def test_a_price_of_the_scenario_s_own_has_no_source() -> None:
+    from pdplan.planner import size
+
+    own = parse_scenario(SMALL + "prices: {h100-sxm-80gb: 1.50 USD/h}\n")
+    (gpu,) = [row for row in inputs_of(size(own)) if row.role == "accelerator"]
+    assert "1.50 USD/h a GPU" in gpu.facts
+    assert (gpu.sources[0].what, gpu.sources[0].url) == ("price: the scenario's own", "")
+    (gpu,) = [row for row in inputs_of(size(parse_scenario(SMALL))) if row.role == "accelerator"]
+    assert gpu.sources[0].url.startswith("https://")
+
+
 def test_a_failure_leaves_no_file(plan: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pdplan.report.page as module
 
@@ -335,7 +347,8 @@ def test_it_prints_on_a4(html: str, tmp_path: Path) -> None:
 def test_page_and_json_of_the_command_agree(name: str, tmp_path: Path) -> None:
     source = str(ROOT / "scenarios" / name)
     target = tmp_path / "plan.html"
-    found = CliRunner().invoke(app, ["plan", source, "--json", "--report", str(target)])
+    brief = [] if name == "chat-70b.yaml" else ["--brief"]
+    found = CliRunner().invoke(app, ["plan", source, "--json", *brief, "--report", str(target)])
     assert found.exit_code == 0, found.output
     plan = json.loads(found.stdout)
     again = pdplan.plan(load_scenario(source))
