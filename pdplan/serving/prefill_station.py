@@ -184,7 +184,7 @@ class PrefillStation:
 
     @cached_property
     def full_step_s(self) -> float:
-        """Time of a step that uses all of the budget, per pipeline stage; its mean over attention ranks [s]."""
+        """Time of a step that uses all of the budget, per pipeline stage; with ranks its mean [s]."""
         if self.ranks > 1:
             return self.ranked.full_step_s
         return float(self._batch_step_s(np.array([self.max_batch_tokens]))[0])

@@ -24,11 +24,11 @@ Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 #: Change of the law from round to round at which it has settled, and most rounds.
-_SETTLED = 1e-5
+_SETTLED = 1e-4
 _MOST_ROUNDS = 40
 #: Lattice points that are tried, finest and coarsest budget in lattice steps, and what may lie at the end.
 _SIZES = (256, 512, 1024, 2048)
-_FINEST, _COARSEST = 64, 8
+_FINEST, _COARSEST = 32, 8
 _TAIL = 1e-4
 
 
@@ -51,6 +51,8 @@ class RankChain:
         P(no rank has a prompt | this one has none) [-].
     behind_s : array
         Time by which ranks have fallen behind for the prompt that sets a level, by level [s].
+    after : callable
+        Levels of a step by the law of the units that ranks carry in it.
     """
 
     arrival_rate: float
@@ -62,6 +64,7 @@ class RankChain:
     levels: Levels
     idle: float
     behind_s: Array
+    after: Callable[[Array], Levels]
 
     @property
     def carried(self) -> Array:
@@ -145,12 +148,12 @@ def _settle(
     phi = np.fft.rfft(prompt, 2 * size)
     pmf, per_step = prompt, 0.0
     most = ranks * m / float(prompt @ np.arange(size))  # prompts in a step of full ranks
-    kept_up = m / (arrival_rate * float(prompt @ np.arange(size)))
     for _ in range(_MOST_ROUNDS):
         carried = np.append(pmf[:m], pmf[m:].sum())
         idle = float(carried[0]) ** (ranks - 1)
         levels = levels_of(step_s, pieces, unit, carried, per_step, ranks)
         busy = carried - np.eye(1, m + 1)[0] * carried[0] * idle
+        kept_up = float(levels.mean_s[-1])  # what is beyond the mean of full steps makes ranks fall behind
         delay = delay_of_prompts(pieces, levels, kept_up, per_step)
         held_up = transforms(phi, arrival_rate * delay, lanes) - 1.0
         duration = np.minimum(levels.duration_s, kept_up)
@@ -165,4 +168,8 @@ def _settle(
         if change < _SETTLED:
             break
     before = fallen_behind(pieces, levels, kept_up)
-    return RankChain(arrival_rate, ranks, lanes, unit, pmf, prompt, levels, idle, before)
+
+    def after(carried: Array) -> Levels:
+        return levels_of(step_s, pieces, unit, carried, per_step, ranks)
+
+    return RankChain(arrival_rate, ranks, lanes, unit, pmf, prompt, levels, idle, before, after)

@@ -191,8 +191,8 @@ def _by_own(chance: Array, below: Array, at: NDArray[np.int64]) -> Array:
 def delay_of_prompts(pieces: Pieces, levels: Levels, kept_up_s: float, prompts_per_step: float) -> Array:
     """Time by which a prompt of each row makes ranks fall behind, all its steps together [s].
 
-    In each of its steps by what it takes beyond ``kept_up_s``, the step in which as many tokens arrive at a
-    rank as it can take, if it is the slowest then; scaled so that the mean step of a full rank comes out.
+    In each of its steps by what it takes beyond ``kept_up_s`` if it is the slowest then; scaled so that the
+    mean step of a full rank comes out. Its steps follow each other: in the long run a queue feels their sum.
     """
     row = levels.chance[-1]
     chance = np.cumsum(row)[levels.at_pieces].reshape(pieces.tokens.shape)

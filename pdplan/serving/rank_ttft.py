@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from pdplan.serving.rank_arrivals import transforms
 from pdplan.serving.rank_chain import RankChain
+from pdplan.serving.rank_pieces import Levels
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 #: Points of the lattice of times, and of the time since a step began when an arrival meets it.
 _POINTS, _MOMENTS = 512, 4
+#: Steps met are gathered into so many groups of nearly equal duration.
+_GROUPS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,24 +70,66 @@ class RankFinish:
         return np.concatenate([below, full])
 
     @cached_property
-    def step_rows(self) -> Array:
-        """Rows of levels met, then units of one's rank: P(level of a later step) [-].
+    def _groups(self) -> tuple[NDArray[np.int64], list[Levels]]:
+        """Levels met, gathered by duration, and levels of the step after one of each group.
+
+        A long step lets much arrive at every rank, so that the next one is long too.
+        """
+        chain, levels = self.chain, self.chain.levels
+        weight = self._weights.reshape(2, -1).sum(axis=0)
+        share = (np.cumsum(weight) - 0.5 * weight) / weight.sum()
+        group = np.minimum((share * _GROUPS).astype(np.int64), _GROUPS - 1)
+        size, m = chain.pmf.size, levels.at_units.size - 1
+        left = np.append(chain.pmf[: m + 1].sum(), chain.pmf[m + 1 :])
+        total = np.maximum(np.bincount(group, weight, _GROUPS), 1e-300)
+        mean = np.bincount(group, weight * levels.duration_s, _GROUPS) / total
+        phi = np.fft.rfft(chain.prompt_pmf, 2 * size)
+        came = transforms(phi, chain.arrival_rate * mean, chain.lanes) * np.fft.rfft(left, 2 * size)
+        laws = np.maximum(np.fft.irfft(came, 2 * size, axis=1)[:, :size], 0.0)
+        carried = np.column_stack([laws[:, :m], 1.0 - laws[:, :m].sum(axis=1)])
+        return group, [chain.after(np.maximum(c, 0.0) / np.maximum(c, 0.0).sum()) for c in carried]
+
+    def _later(self, met: int) -> tuple[Array, Array]:
+        """P(level of a later step) by the units of one's rank, and durations [s], after a level met.
 
         A long prompt that was the slowest still is, with the chance `Levels.stays`; else levels are new.
         """
-        levels = self.chain.levels
-        new, rows = levels.chance, []
-        for k, stays in enumerate(levels.stays.tolist()):
-            held = new.copy()
-            held[:, k] = held[:, : k + 1].sum(axis=1)
-            held[:, :k] = 0.0
-            rows.append(stays * held + (1.0 - stays) * new)
-        return np.array(rows)
+        levels, (group, after) = self.chain.levels, self._groups
+        new = after[group[met]]
+        stays = float(levels.stays[met])
+        if stays == 0:
+            return new.chance, new.duration_s
+        duration = float(levels.duration_s[met])
+        at = min(int(np.searchsorted(new.duration_s, duration)), new.duration_s.size - 1)
+        held = new.chance.copy()
+        held[:, at] = held[:, : at + 1].sum(axis=1)
+        held[:, :at] = 0.0
+        return stays * held + (1.0 - stays) * new.chance, new.duration_s
+
+    @cached_property
+    def _kinds(self) -> list[tuple[NDArray[np.int64], int]]:
+        """Levels met that are alike in what follows, and the one of each that stands for them."""
+        levels, (group, _) = self.chain.levels, self._groups
+        weight = self._weights.reshape(2, -1).sum(axis=0)
+        kind = 2 * group + (levels.stays > 0)
+        kinds = []
+        for each in np.unique(kind).tolist():
+            members = np.flatnonzero(kind == each)
+            share = np.maximum(weight[members], 1e-300)
+            middle = float(share @ levels.duration_s[members]) / float(share.sum())
+            at = int(np.argmin(np.abs(levels.duration_s[members] - middle)))
+            kinds.append((members, int(members[at])))
+        return kinds
 
     @cached_property
     def _own_mean_s(self) -> Array:
         """Mean later step by the level met, then the units of one's rank [s]."""
-        return np.asarray(self.step_rows @ self.chain.levels.duration_s)
+        levels = self.chain.levels
+        means = np.empty((levels.duration_s.size, levels.at_units.size))
+        for members, one in self._kinds:
+            chance, duration = self._later(one)
+            means[members] = chance @ duration
+        return means
 
     @cached_property
     def _behind_per_s(self) -> float:
@@ -124,19 +169,22 @@ class RankFinish:
         most, own = int(full[-1]) + 1, self._own_mean_s
         reach = (2.0 + 1.3 * most) * float(levels.duration_s[-1])
         step = min(reach, 2.0 * levels.duration_s[-1] + 2.0 * most * own[0, -1]) / (_POINTS - 1)
-        later = np.fft.rfft(_whole(levels.duration_s / step), 2 * _POINTS, axis=1)
+        later = [np.fft.rfft(_whole(x.duration_s / step), 2 * _POINTS, axis=1) for x in self._groups[1]]
         residual = np.fft.rfft(_uniform(levels.duration_s / step), 2 * _POINTS, axis=1)
-        spectrum = np.zeros(later.shape[1], dtype=complex)
-        for k in np.flatnonzero(ahead.sum(axis=1) > 1e-6).tolist():
-            behind = self._behind_per_s * (levels.duration_s[k] / 2 + full * own[k, -1])
+        spectrum = np.zeros(_POINTS + 1, dtype=complex)
+        for members, one in self._kinds:
+            weight = ahead[members].sum(axis=1)
+            if weight.sum() < 1e-6:
+                continue
+            behind = self._behind_per_s * (levels.duration_s[one] / 2 + full * own[one, -1])
             last = np.rint(np.minimum(total - full * m + behind, m)).astype(np.int64)
             joint = np.zeros((most, m + 1))
-            np.add.at(joint, (full, last), ahead[k, :seen])
-            steps = self.step_rows[k] @ later
-            ends, sum_ = joint @ steps, np.zeros(later.shape[1], dtype=complex)
+            np.add.at(joint, (full, last), ahead[members, :seen].sum(axis=0))
+            steps = self._later(one)[0] @ later[self._groups[0][one]]
+            ends, sum_ = joint @ steps, np.zeros(_POINTS + 1, dtype=complex)
             for row in ends[::-1]:
                 sum_ = sum_ * steps[-1] + row
-            spectrum += sum_ * residual[k]
+            spectrum += sum_ * (weight / weight.sum() @ residual[members])
         pmf = np.maximum(np.fft.irfft(spectrum, 2 * _POINTS)[:_POINTS], 0.0)
         return step, pmf / pmf.sum()
 
