@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -19,6 +19,9 @@ from pdplan.errors import EXIT_BUG, PdplanError
 
 #: click's ClickException, of whichever click this typer carries: BadParameter < UsageError < ClickException.
 _USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
+
+#: Exit code after Ctrl-C, as of shells: 128 and the number of the signal.
+INTERRUPTED: Final = 130
 
 app = typer.Typer(
     name="pdplan",
@@ -93,8 +96,7 @@ def guarded(call: Callable[[], Any]) -> int:
         print(f"pdplan: {error}", file=sys.stderr)
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        print("pdplan: interrupted", file=sys.stderr)
-        return 130
+        return _interrupted()
     except BrokenPipeError:
         # The reader (head, less) left: nothing to say, and nothing more to flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -112,7 +114,14 @@ def guarded(call: Callable[[], Any]) -> int:
             file=sys.stderr,
         )
         return EXIT_BUG
+    if result == INTERRUPTED:  # typer catches Ctrl-C itself, and says nothing
+        return _interrupted()
     return result if isinstance(result, int) else 0
+
+
+def _interrupted() -> int:
+    print("pdplan: interrupted", file=sys.stderr)
+    return INTERRUPTED
 
 
 def _usage_line(usage: Any) -> str:

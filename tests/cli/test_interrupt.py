@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pdplan.cli.app import app, guarded
 from pdplan.sim.watch import watched
 
 
@@ -28,6 +29,15 @@ def test_ctrl_c_while_writing_leaves_nothing(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "Traceback" not in out + err
     assert not list(tmp_path.rglob("*.csv*"))
+
+
+def test_ctrl_c_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pdplan.cli.plan.run", interrupt)
+    assert guarded(lambda: app(args=["plan"], prog_name="pdplan", standalone_mode=False)) == 130
+    assert capsys.readouterr() == ("", "pdplan: interrupted\n")
 
 
 def test_what_interrupts_a_run_stops_its_kernel() -> None:
