@@ -18,6 +18,7 @@ from pdplan.planner.working.objectives import objective_derivations, objective_n
 from pdplan.planner.working.outlooks import outlook_derivations
 from pdplan.planner.working.pools import prefill_derivations, size_derivations
 from pdplan.planner.working.ranges import range_derivations
+from pdplan.planner.working.spoken import spoken_derivations
 from pdplan.planner.working.stated import stated_derivations
 from pdplan.planner.working.traffic import (
     default_derivations,
@@ -26,6 +27,7 @@ from pdplan.planner.working.traffic import (
 )
 from pdplan.planner.working.verdicts import verdict_derivations
 from pdplan.symbolic import Derivation
+from pdplan.trust import Trust
 
 if TYPE_CHECKING:
     from pdplan.planner.answer import Plan
@@ -62,10 +64,30 @@ def plan_derivations(plan: Plan) -> tuple[Derivation, ...]:
         rows += verdict_derivations(v, ends[v.name])
     if plan.verification is not None:
         rows += verification_derivations(plan.verification, ends)
+        rows += spoken_derivations("verification.said", str(plan.verification), "simulation of the fleet")
+    rows += _said(plan, ends)
     rows += outlook_derivations(plan, ends)
     rows += default_derivations(plan.defaults)
     rows += left_out_derivations(search.problem)
     return tuple({d.name: d for d in reversed(rows)}.values())[::-1]
+
+
+def _said(plan: Plan, ends: dict[str, str]) -> list[Derivation]:
+    """Return the numbers in sentences of simulations, traces and searches."""
+    other = plan.colocated
+    rows = spoken_derivations("colocated.settled.said", other.settled, "simulation of colocated fleets")
+    rows += spoken_derivations(
+        "colocated.why.said", other.why, "search of colocated fleets", Trust.APPROXIMATE
+    )
+    if plan.replay is not None:
+        rows += spoken_derivations("replay.said", str(plan.replay), "one replay of the traces: no interval")
+    for v in plan.verdicts:
+        rows += spoken_derivations(f"verdict{ends[v.name]}.said", v.why, "the verdict", Trust.APPROXIMATE)
+    for c in plan.classes:
+        if c.traced is not None:
+            name, where = f"trace{ends[c.name]}.said", f"trace {c.traced.asked.trace}"
+            rows += spoken_derivations(name, str(c.traced), where, Trust.EXACT)
+    return rows
 
 
 def endings(classes: tuple[ClassPlan, ...]) -> dict[str, str]:

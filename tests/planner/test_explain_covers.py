@@ -22,6 +22,7 @@ from pdplan.planner import Plan
 from pdplan.planner.derive import endings
 from pdplan.planner.note import plan_note
 from pdplan.planner.sizing import size
+from pdplan.planner.working.spoken import spoken
 from pdplan.spec.builtin import builtin_scenario
 
 NUMBER = r"[+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?"
@@ -59,7 +60,6 @@ FREE = (
     r"  One \w+ fewer: nothing: a cheaper fleet of other instances exists\.",
     r"  benchmark arithmetic +prefill +decode +P/D +decode tok/s",
     r"Step times: .*",
-    r"Colocated: no fleet meets the objectives: .*",
     r"Colocated fleets with attention ranks are not modelled: .*",
     r"By formulas, around this plan \(more: .*\):",
     r"  Runner-up: no fleet of other instances surely meets every objective\.",
@@ -81,6 +81,10 @@ LINES = (
     rf"Binding: {CLASS}: {JOINT}, {{slo@.joint.attainment:pct}} \({{slo@.joint.slack:pct}} to spare\)\.",
     r"Verified by {verification.requests:n} simulated requests \(seed {verification.seed:n}\): "
     r"every objective holds at {verification.confidence:pct} confidence\.",
+    r"(?:Verified|Checked|CONTRADICTED) by (?P<said_verification>.*)\.",
+    r"Replayed (?P<said_replay>.*)\.",
+    r"  planned for (?P<said_trace>.*)",
+    r"Colocated: no fleet meets the objectives: (?P<said_colocated_why>.*)\.",
     r" +prefill +{prefill.instances:n} +{prefill.gpus_each:label} +{prefill.gpus:n} +"
     r"{prefill.utilization:pct} +{max_utilization:pct} +\w+, \w+",
     r" +decode +{decode.instances:n} +{decode.gpus_each:label} +{decode.gpus:n} +{decode.utilization:pct} +"
@@ -102,6 +106,7 @@ LINES = (
     "  ITL +{decode.itl:time} +{decode.itl.p50:time} +{decode.itl.p90:time} +{decode.itl.p95:time} "
     "+{decode.itl.p99:time} +[a-z]+",
     r"  {single_token@:pct} of requests have one output token: no TPOT, left out of it",
+    rf"  {STATUS}: {OBJECTIVE}: {{verification@.%o:time}}, {{slo@.%o.slack:pct}} slack \(simulated\)",
     rf"  {STATUS}: {OBJECTIVE}: {{%v:time}}, {{slo@.%o.slack:pct}} slack {TRUST}",
     rf"  {STATUS}: {OBJECTIVE}: {{verification@.%o.low:time}} to {{verification@.%o.high:time}}, "
     rf"{{slo@.%o.slack:pct}} slack {TRUST}",
@@ -128,12 +133,12 @@ LINES = (
     rf"  {CLASS}: {STATUS}: {JOINT}: {{%j.low:pct}} to {{%j.high:pct}}, {{%j.slack:pct}} slack {TRUST}",
     r"  (?P<pool>prefill|decode) load {stated.%p.utilization:pct} is above the limit of {max_utilization:pct}",
     r"Colocated \({colocated.gpus_each:label}, \w+\): {colocated.high.instances:n} instances, "
-    r"{colocated.high.gpus_bought|colocated.high.gpus:n} GPUs?, {colocated.high.cost:n} USD/h\.(?P<settled> Settled: .*)?",
+    r"{colocated.high.gpus_bought|colocated.high.gpus:n} GPUs?, {colocated.high.cost:n} USD/h\.(?: Settled: (?P<said_colocated_settled>.*)\.)?",
     r"Colocated \({colocated.gpus_each:label}, \w+\): {colocated.low.gpus_bought|colocated.low.gpus:n} GPUs? to "
     r"{colocated.high.gpus_bought|colocated.high.gpus:n} GPUs?, {colocated.low.cost:n} to {colocated.high.cost:n} USD/h, depending on "
-    r"where TPOT lies in its bracket\.(?P<settled> Settled: .*)?",
+    r"where TPOT lies in its bracket\.(?: Settled: (?P<said_colocated_settled>.*)\.)?",
     r"Colocated \({colocated.gpus_each:label}, \w+\): at least {colocated.low.gpus_bought|colocated.low.gpus:n} GPUs?, "
-    r"{colocated.low.cost:n} USD/h if TPOT percentiles equal the mean; [^\d]*\.(?P<settled> Settled: .*)?",
+    r"{colocated.low.cost:n} USD/h if TPOT percentiles equal the mean; [^\d]*\.(?: Settled: (?P<said_colocated_settled>.*)\.)?",
     rf"Verdict for {CLASS}: split: saves {{verdict@.low.saving:n}} USD/h or more "
     r"\({verdict@.low.saving_share:pct}\) at the same objectives\.",
     rf"Verdict for {CLASS}: undetermined: costs {{verdict@.split_cost:n}} USD/h, between "
@@ -147,7 +152,9 @@ LINES = (
     rf"Verdict for {CLASS}: keep colocated \(fleet_too_small\): whole instances cost "
     r"{-verdict@.high.saving:n} USD/h more; at a larger rate a split fleet costs less\.",
     rf"Verdict for {CLASS}: keep colocated \(no_interference\): costs {{-verdict@.high.saving:n}} USD/h "
-    r"more; the objectives tolerate the interference\.",
+    r"more(?: over any link)?; the objectives tolerate the interference\.",
+    rf"Verdict for {CLASS}: split: no colocated fleet meets the objectives: (?P<said_verdict>.*)\.",
+    rf"Verdict for {CLASS}: (?:no fleet|keep colocated) \(?[a-z_]*\)?:? ?[^\d]*\.",
     rf"Verdict for {CLASS}: keep colocated \(slow_link\): costs {{-verdict@.high.saving:n}} USD/h more, and "
     r"transfer {verdict@.ttft_penalty:pct} of prefill \(allowed {verdict@.max_ttft_penalty:pct}\); worst ITL "
     r"{verdict@.itl_gain:n}x a clean step \(worth curing from {verdict@.min_itl_gain:n}x\); flips at "
@@ -264,6 +271,18 @@ class Reader:
         for i, (name, kind) in enumerate(names, 1):
             if groups[f"g{i}"] is not None:
                 self.found.append((self._name(name, groups), kind, groups[f"g{i}"]))
+        for group, sentence in groups.items():
+            if group.startswith("said_") and sentence:
+                self._said(group.removeprefix("said_"), sentence)
+
+    def _said(self, who: str, sentence: str) -> None:
+        """Numbers of a sentence, in its order; a verdict repeats what its other side said."""
+        of = self.ends.get(self.cls, "") if who in ("trace", "verdict") else ""
+        for i, (printed, _, unit) in enumerate(spoken(sentence), 1):
+            kind = {"s": "time", "1/s": "rate", "B": "bytes"}.get(
+                unit, "pct" if printed.endswith("%") else "n"
+            )
+            self.found.append((f"{who.replace('_', '.')}{of}.said.{i}", kind, printed))
 
     def _name(self, name: str, groups: dict[str, str]) -> str:
         of = self.ends.get(self.cls, "")
@@ -385,8 +404,39 @@ def test_every_number_of_the_examples_is_explained(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_every_number_of_a_verified_plan_is_explained() -> None:
-    assert unexplained(pdplan.plan(builtin_scenario())) == []
+@pytest.mark.parametrize("name", ["chat-70b", "three-classes", "distserve-search"])
+def test_every_number_of_a_verified_plan_is_explained(name: str) -> None:
+    assert unexplained(pdplan.plan(pdplan.Scenario.load(SCENARIOS / f"{name}.yaml"))) == []
+
+
+@pytest.mark.slow
+def test_every_number_of_a_plan_from_a_trace_is_explained(tmp_path: Path) -> None:
+    rows = "\n".join(
+        f"{0.11 * i + 0.03 * (i % 7):.3f},{300 + 40 * (i % 23)},{20 + 9 * (i % 31)}" for i in range(3000)
+    )
+    (tmp_path / "trace.csv").write_text(f"arrival_s,prompt_tokens,output_tokens\n{rows}\n")
+    (tmp_path / "s.yaml").write_text(
+        "version: 1\nmodel: llama-3.1-8b\naccelerator: h100-sxm-80gb\nlink: roce-100g\nclasses:\n"
+        "  - name: chat\n    rate: {trace: trace.csv, plan_for: p95 of 30 s windows}\n"
+        "    slo: {ttft: {p95: 500 ms}, tpot: {p95: 20 ms}}\n"
+    )
+    plan = pdplan.plan(pdplan.Scenario.load(tmp_path / "s.yaml"))
+    assert plan.replay is not None
+    assert unexplained(plan) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tpot", ["9 ms", "12 ms", "16 ms"])
+def test_every_number_of_tight_plans_is_explained(tpot: str) -> None:
+    changes = (
+        f"classes.chat.slo={{ttft: {{p95: 900 ms}}, tpot: {{p99: {tpot}}}}}",
+        "classes.chat.rate=30 req/s",
+    )
+    try:
+        plan = pdplan.plan(builtin_scenario(changes))
+    except pdplan.InfeasibleError:
+        pytest.skip("no fleet at all")
+    assert unexplained(plan) == []
 
 
 def test_a_line_without_a_template_is_noticed() -> None:

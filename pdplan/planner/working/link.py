@@ -169,7 +169,7 @@ def _waits(chosen: Disaggregated) -> list[Derivation]:
             mean_transfer_s=Term(mix.mean(transfer), "X", "s", "link.transfer"),
         )
     ]
-    for i, queue in enumerate(link._queues(mix, transfer), 1):
+    for i, queue in enumerate(link._queues(mix), 1):
         terms[f"queue_{i}"] = Term(queue.mean_wait_s, f"W_{i}", "s", f"link.queue_{i}")
         rows.append(
             by_formula(
