@@ -302,6 +302,14 @@ def test_without_matplotlib_a_report_is_refused_in_one_line(monkeypatch: pytest.
         check_target("plan.html")
 
 
+def test_an_infeasible_scenario_leaves_no_file(tmp_path: Path) -> None:
+    source = tmp_path / "chat.yaml"
+    source.write_text(SMALL.replace("p99: 1 s", "p99: 1 ms"))
+    found = CliRunner().invoke(app, ["plan", str(source), "--report", str(tmp_path / "plan.html")])
+    assert isinstance(found.exception, pdplan.InfeasibleError)
+    assert [p.name for p in tmp_path.iterdir()] == ["chat.yaml"]
+
+
 def test_a_price_of_the_scenario_s_own_has_no_source() -> None:
     from pdplan.planner import size
 
