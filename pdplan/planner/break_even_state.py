@@ -124,6 +124,9 @@ def state_of(
     if problem.scenario.node.whole_nodes:
         return _in_whole_nodes(problem)
     look = _Look(problem, stations, here or Recall().at(0.0))
+    known = look.between()
+    if known is not None:
+        return known
     if likely == "colocated":
         sure = look.sure_usd()
         if sure is not None and look.search.costs_more(sure):
@@ -165,6 +168,19 @@ class _Look:
             return self.problem.options("colocated")
         except InfeasibleError:
             return []
+
+    def between(self) -> State | None:
+        """Return the state that any price of the split fleet within its known bounds gives; None if none."""
+        low, high = self.here.bounds
+        if math.isfinite(high) and not self.any_colocated(high + TIE_USD, 0):
+            return "split"
+        if low <= 0.0 or not math.isfinite(low):
+            return None
+        if self.any_colocated(low - TIE_USD, 1):
+            return "colocated"
+        if math.isfinite(high) and not self.any_colocated(high + TIE_USD, 1):
+            return "undetermined" if self.any_colocated(low + TIE_USD, 0) else None
+        return None
 
     def sure_usd(self) -> float | None:
         """Price of the cheapest colocated fleet that surely meets the objectives; None without one."""
