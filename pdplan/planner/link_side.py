@@ -110,7 +110,7 @@ class LinkSide:
             return Constant(0.0)
         # equal companions leave one by one, on average half way; sharing bandwidth, all at the end
         within = (0.5 if self.one_end else 1.0) * companions * mix.mean(transfer)
-        queues = self._queues(mix, transfer)
+        queues = self._queues(mix)
         matter = [q for q in queues if q.mean_wait_s >= NEGLIGIBLE_WAIT * mix.mean(prefill)]
         within += sum(q.mean_wait_s for q in queues if q not in matter)
         if not matter:
@@ -118,14 +118,19 @@ class LinkSide:
         first = ApproximateWait(matter[0], within)
         return first if len(matter) == 1 else TwoWaits(first, ApproximateWait(matter[1], 0.0))
 
-    def _queues(self, mix: ClassDemand, transfer: Array) -> list[MG1]:
-        """M/G/1 at the ends where transfers wait, the busier first."""
+    @property
+    def waiting_ends(self) -> list[tuple[float, int]]:
+        """Rate [B/s] of each end where transfers wait, and the ranks there."""
+        rates = [side.option.rank_link_bytes_per_s for side in (self.prefill, self.decode)]
         if self.one_end:
-            return [link_wait(mix.arrival_rate, transfer, mix.weight)]
+            return [(min(rates), 1)]
+        return list(zip(rates, self._ends, strict=True))
+
+    def _queues(self, mix: ClassDemand) -> list[MG1]:
+        """M/G/1 at the ends where transfers wait, the longer wait first."""
         payload, t0 = self.problem.payload_bytes(mix), self.problem.link.t0_s
         queues = []
-        rates = [side.option.rank_link_bytes_per_s for side in (self.prefill, self.decode)]
-        for rate, ends in zip(rates, self._ends, strict=True):
-            held = link_seconds(payload, rate, t0)
-            queues.append(link_wait(mix.arrival_rate / ends, np.asarray(held), mix.weight))
+        for rate, ends in self.waiting_ends:
+            held = np.asarray(link_seconds(payload, rate, t0))
+            queues.append(link_wait(mix.arrival_rate / ends, held, mix.weight))
         return sorted(queues, key=lambda q: -q.mean_wait_s)

@@ -17,14 +17,14 @@ from typing import Any, Final
 import numpy as np
 
 from pdplan import units
-from pdplan.errors import InputError, PdplanError, UnstableError
-from pdplan.planner.evaluate import several
+from pdplan.errors import InputError, PdplanError
 from pdplan.planner.judge import cost_of
 from pdplan.planner.problem import Problem, assemble
 from pdplan.planner.result import Cost
 from pdplan.planner.search import Search
 from pdplan.planner.sizing import stated_fleet
 from pdplan.planner.sweep_axes import Axis
+from pdplan.planner.sweep_curves import Wire, decode_means, prefill_means
 from pdplan.planner.sweep_means_row import means_row
 from pdplan.planner.sweep_points import Base, Point
 from pdplan.planner.sweep_row import Row, failed_row
@@ -46,8 +46,21 @@ class _Inner:
     rates: tuple[float, ...]
 
 
-#: Means that were found, by what stations see of the scenario, counts and other rates, class and its rates.
-Known = dict[tuple[str, _Inner, int, tuple[float, ...]], list[Answer]]
+#: Means of a pool that were found, by what stations see of the scenario, role and count, rates of all
+#: classes, and the class that varies with its rates.
+Known = dict[tuple[str, str, int, tuple[float, ...], int, tuple[float, ...]], list[Answer]]
+
+
+def _joined(wire: Wire, rates: tuple[float, ...], prefill: Answer, decode: Answer) -> Answer:
+    """Means of a fleet from those of its pools, or why there are none."""
+    if isinstance(prefill, PdplanError):
+        return prefill
+    if isinstance(decode, PdplanError):
+        return decode
+    try:
+        return wire.vector(rates, prefill, decode)
+    except PdplanError as error:
+        return error
 
 
 def means_rows(
@@ -164,10 +177,8 @@ class _Means:
         rows: dict[int, Row] = {}
         for line, indices in lines.items():
             rates = np.unique([inner[i].rates[along] for i in indices])
-            key = (self._seen_by_stations, line, along, tuple(rates.tolist()))
-            if key not in self.known:
-                self.known[key] = at_rates(self._along(line, along), rates)
-            answers = dict(zip(rates.tolist(), self.known[key], strict=True))
+            found = self._answers(line, along, rates)
+            answers = dict(zip(rates.tolist(), found, strict=True))
             cost = self._cost(line)
             for index in indices:
                 rate = inner[index].rates[along]
@@ -177,12 +188,38 @@ class _Means:
                 )
         return rows
 
-    def _along(self, line: _Inner, along: int) -> Callable[[float], Array]:
-        def means(rate: float) -> Array:
-            rates = (*line.rates[:along], rate, *line.rates[along + 1 :])
-            return self._vector(line.prefill, line.decode, rates)
+    def _answers(self, line: _Inner, along: int, rates: Array) -> list[Answer]:
+        """Means at every rate of one class: curves of the two pools, which other fleets may share, joined."""
+        at = self._rates_along(line, along)
+        prefill = self._curve("prefill", line, along, rates)
+        decode = self._curve("decode", line, along, rates)
+        idle = self._search(tuple(1e-6 * x for x in at(rates[0])))
+        wire = Wire.of(self._fleet(idle, line.prefill, line.decode))
+        return [
+            p
+            if isinstance(p, PdplanError)
+            else d
+            if isinstance(d, PdplanError)
+            else _joined(wire, at(r), p, d)
+            for r, p, d in zip(rates.tolist(), prefill, decode, strict=True)
+        ]
 
-        return means
+    def _curve(self, role: str, line: _Inner, along: int, rates: Array) -> list[Answer]:
+        """Means of one pool at every rate of one class, kept."""
+        count = line.prefill if role == "prefill" else line.decode
+        key = (self._seen_by_stations, role, count, line.rates, along, tuple(rates.tolist()))
+        if key not in self.known:
+            at = self._rates_along(line, along)
+
+            def means(rate: float) -> Array:
+                fleet = self._fleet(self._search(at(rate)), line.prefill, line.decode)
+                return prefill_means(fleet.prefill) if role == "prefill" else decode_means(fleet.decode)
+
+            self.known[key] = at_rates(means, rates)
+        return self.known[key]
+
+    def _rates_along(self, line: _Inner, along: int) -> Callable[[float], tuple[float, ...]]:
+        return lambda rate: (*line.rates[:along], float(rate), *line.rates[along + 1 :])
 
     @cached_property
     def _searches(self) -> dict[tuple[float, ...], Search]:
@@ -202,19 +239,6 @@ class _Means:
             for pool, count in ((stated.prefill, prefill), (stated.decode, decode))
         ]
         return stated_fleet(search, pools[0], pools[1])
-
-    def _vector(self, prefill: int, decode: int, rates: tuple[float, ...]) -> Array:
-        """Loads, then of each class mean TTFT and TPOT; all above 0."""
-        fleet = self._fleet(self._search(rates), prefill, decode)
-        loads = [fleet.prefill.utilization, fleet.decode.utilization, fleet.link.utilization]
-        if max(loads) >= 1.0:
-            raise UnstableError(f"a station is offered {max(loads):.3g} of what it can do")
-        values = [*loads, fleet.decode.kv_p99_share or 1e-30]
-        for traffic in fleet.problem.traffic:
-            demand = traffic.demand
-            values.append(fleet.ttft(demand, points=16).mean_s)
-            values.append(fleet.tpot(demand).mean_s if several(demand) else 1.0)
-        return np.array(values)
 
     def _cost(self, line: _Inner) -> Cost:
         fleet = self._fleet(Search(self.problem), line.prefill, line.decode)

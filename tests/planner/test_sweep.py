@@ -411,3 +411,37 @@ def test_ten_thousand_means_in_ten_seconds() -> None:
     found = sweep(fixed, ["classes.chat.rate=1..60:10000"], quantities="means")
     assert len(found.rows) == 10_000
     assert time.process_time() - begin < 10.0
+
+
+@pytest.mark.speed
+def test_ten_thousand_means_of_25_fleets_into_overload_in_ten_seconds() -> None:
+    import time
+
+    fixed = parse_scenario(TEXT + "fleet: {prefill: {count: 2}, decode: {count: 1}}\n")
+    over = ["classes.chat.rate=1..60:400", "fleet.prefill.count=1..5", "fleet.decode.count=1..5"]
+    begin = time.process_time()
+    found = sweep(fixed, over, quantities="means")
+    assert len(found.rows) == 10_000
+    assert found.counts["overloaded"] > 0
+    assert time.process_time() - begin < 10.0
+
+
+@pytest.mark.parametrize("first", ["decode", "prefill"])
+@pytest.mark.parametrize("counts", [(1, 1), (3, 2)])
+def test_joined_means_are_those_of_the_fleet(first: str, counts: tuple[int, int]) -> None:
+    from pdplan.planner.problem import assemble
+    from pdplan.planner.search import Search
+    from pdplan.planner.sweep_curves import Wire, decode_means, prefill_means
+    from pdplan.planner.vary import scaled
+
+    problem = assemble(parse_scenario(TEXT, overrides=(f"first_token_from={first}", "link=eth-100g")))
+    p, d = problem.options("prefill")[0], problem.options("decode")[0]
+    fleet = Search(problem).evaluator.fleet(p, counts[0], d, counts[1])
+    idle = Search(scaled(problem, 1e-6)).evaluator.fleet(p, counts[0], d, counts[1])
+    rates = [t.demand.arrival_rate for t in problem.traffic]
+    found = Wire.of(idle).vector(rates, prefill_means(fleet.prefill), decode_means(fleet.decode))
+    expected = [fleet.prefill.utilization, fleet.decode.utilization, fleet.link.utilization]
+    expected.append(fleet.decode.kv_p99_share or 1e-30)
+    for t in problem.traffic:
+        expected += [fleet.ttft(t.demand).mean_s, fleet.tpot(t.demand).mean_s]
+    assert found == pytest.approx(expected, rel=1e-12)
