@@ -48,6 +48,10 @@ def run(
     by_verdict = colocated is None and prefers_colocated(result)
     make = colocated_deployment if colocated or by_verdict else split_deployment
     deployment = make(result, model_id=model_id)
+    made = export(deployment, to, namespace=namespace)
+    paths = destinations(made, output, force=force)
+    if paths is not None:
+        write(made, paths)
     if by_verdict:
         split, instead = result.cost.usd_per_hour, result.colocated.cost
         assert instead is not None
@@ -55,10 +59,6 @@ def run(
             f"the verdict is to colocate ({instead.usd_per_hour:.2f} USD/h, {split:.2f} split), so that "
             "fleet is written: --split writes the other"
         )
-    made = export(deployment, to, namespace=namespace)
-    paths = destinations(made, output, force=force)
-    if paths is not None:
-        write(made, paths)
     if as_json:
         print_json(document(deployment, made, paths))
     elif paths is None:
