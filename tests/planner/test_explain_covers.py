@@ -77,7 +77,8 @@ LINES = (
     "{cost.per_million_output_tokens:n} USD per million output tokens",
     r"Binding: (?P<pool>prefill|decode|link) load {%p.utilization:pct} of {max_utilization:pct}\.",
     r"Binding: decode KV memory \(p99\) load {decode.kv_p99_share:pct} of 100%\.",
-    rf"Binding: {CLASS}: {OBJECTIVE}, {{%v:time}} \({{@slo@.%o.slack:pct}} to spare\)\.",
+    # the plan's own value, or the simulated one where a simulation settled it
+    rf"Binding: {CLASS}: {OBJECTIVE}, {{%v||verification@.%o:time}} \({{@slo@.%o.slack:pct}} to spare\)\.",
     rf"Binding: {CLASS}: {JOINT}, {{slo@.joint.attainment:pct}} \({{slo@.joint.slack:pct}} to spare\)\.",
     r"Verified by {verification.requests:n} simulated requests \(seed {verification.seed:n}\): "
     r"every objective holds at {verification.confidence:pct} confidence\.",
@@ -307,7 +308,10 @@ class Reader:
             name = name.replace(
                 "%k", "left_out." + groups["kinds"].split(", ")[0].replace(" ", ".", 1).replace(" ", "_")
             )
-        return next((n for n in name.replace("@", of).split("|") if n.lstrip("-") in self.known), name)
+        name = name.replace("@", of)
+        if "||" in name:
+            return "||".join(n for n in name.split("||") if n in self.known)
+        return next((n for n in name.split("|") if n.lstrip("-") in self.known), name)
 
     def _assumed(self, line: str) -> None:
         for pair in line.removeprefix("Assumed: ").rstrip(".").split(", "):
@@ -371,6 +375,11 @@ def unexplained(plan: Plan) -> list[str]:
         plan_note(plan, width=10_000)
     ):
         sign, name = (-1.0, name[1:]) if name.startswith("-") else (1.0, name)
+        if "||" in name:
+            value, room = value_of(printed, kind)
+            if not any(abs(known[n] - value) <= room * (1 + 1e-9) for n in name.split("||")):
+                wrong.append(f"{printed}: none of {name}")
+            continue
         if name not in known:
             wrong.append(f"{printed}: no quantity {name}")
             continue
