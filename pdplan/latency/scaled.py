@@ -54,6 +54,16 @@ class ScaledLatency:
         """Host time of a request before its prefill [s]."""
         return self.overhead * request_overhead_s(self.model, np.asarray(prompt_tokens, dtype=float))
 
+    @property
+    def dp_attention(self) -> int:
+        """As the model's [-]."""
+        return int(getattr(self.model, "dp_attention", 1))
+
+    def rank_prefill_step_s(self, tokens: Any, attention_tokens_sq: Any, all_tokens: Any) -> Any:
+        """Time of a prefill step by its slowest attention rank, of models that tell ranks apart [s]."""
+        model: Any = self.model
+        return self.prefill * model.rank_prefill_step_s(tokens, attention_tokens_sq, all_tokens)
+
     def prefill_step_s(self, new_tokens: Any, attention_tokens_sq: Any) -> Any:
         """Time of one prefill step [s]."""
         return self.prefill * self.model.prefill_step_s(new_tokens, attention_tokens_sq)

@@ -305,6 +305,11 @@ def _refuse_unmodelled(scenario: Scenario, parallel: Parallel, role: Role) -> No
             f"{at}: {name} is modelled with latency: roofline only, measured step times do not say it: "
             "leave it out"
         )
+    if ranks and role == "colocated" and scenario.colocated.parallel is None:
+        raise InfeasibleError(
+            "dp_attention, taken over from the prefill pool, is not modelled in colocated fleets: give "
+            "theirs, e.g. colocated: {parallel: {tp: 8}}"
+        )
     if ranks and role == "colocated":
         raise UnsupportedError(
             f"{at}: dp_attention is not modelled in colocated fleets: give theirs, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ import pytest
 import pdplan
 from pdplan.errors import InfeasibleError, UnsupportedError
 from pdplan.latency.expert_degrees import Degrees
+from pdplan.latency.scaled import ScaledLatency
 from pdplan.planner.problem import assemble
 from pdplan.planner.search import Search
 from pdplan.planner.simulated import simulate_fleet
 from pdplan.planner.sizing import size
+from pdplan.planner.stations import PrefillSide
 
 SCENARIO = str(Path(__file__).parents[2] / "scenarios" / "deepseek-r1-ep.yaml")
 
@@ -109,6 +112,23 @@ def test_what_is_not_modelled_is_refused(
 ) -> None:
     with pytest.raises(error, match=says):
         size(pdplan.Scenario.load(SCENARIO, overrides=overrides))
+
+
+def test_colocated_ranks_do_not_keep_the_split_fleet_from_being_planned(tmp_path: Path) -> None:
+    kept = [line for line in Path(SCENARIO).read_text().splitlines() if not line.startswith("colocated:")]
+    (tmp_path / "ranks.yaml").write_text("\n".join(kept))
+    plan = size(pdplan.Scenario.load(str(tmp_path / "ranks.yaml")))
+    assert plan.fleet.prefill.dp_attention > 1
+    assert "dp_attention, taken over from the prefill pool, is not modelled" in str(plan.colocated.document())
+
+
+def test_slower_prefill_of_ranks_makes_ttft_longer() -> None:
+    problem = assemble(pdplan.Scenario.load(SCENARIO))
+    option = problem.options("prefill")[0]
+    plain = PrefillSide(problem, option, 3).station
+    slower = PrefillSide(problem, replace(option, latency=ScaledLatency(option.latency, 1.05)), 3).station
+    assert slower.ranks == plain.ranks == option.dp_attention
+    assert slower.utilization == pytest.approx(1.05 * plain.utilization)
 
 
 def test_a_deployment_is_refused_by_name(planned: pdplan.Plan) -> None:
