@@ -62,6 +62,7 @@ class Worker:
     _process: Any = field(default=None, init=False, repr=False)
     _pipe: Connection | None = field(default=None, init=False, repr=False)
     _busy: bool = field(default=False, init=False, repr=False)
+    _over: bool = field(default=False, init=False, repr=False)
 
     def start(self) -> None:
         """Start the process; it warms up by itself."""
@@ -95,18 +96,21 @@ class Worker:
             self._pipe.send((task, arguments))
             return self._await(time.monotonic() + limit_s, on_progress)
         except (EOFError, OSError):
+            if self._over:
+                raise TaskStopped("the server ends") from None
             self.replace()
             raise TaskStopped("the process that computed it died: too much memory, perhaps") from None
         finally:
             self._busy = False
 
     def _await(self, deadline: float, on_progress: Report | None) -> Any:
-        assert self._pipe is not None
+        pipe = self._pipe
+        assert pipe is not None
         while True:
-            if not self._pipe.poll(max(0.0, deadline - time.monotonic())):
+            if not pipe.poll(max(0.0, deadline - time.monotonic())):
                 self.replace()
                 raise TaskStopped("it takes longer than this server computes")
-            kind, payload = self._pipe.recv()
+            kind, payload = pipe.recv()
             if kind == "progress":
                 if on_progress is not None:
                     on_progress(payload)
@@ -127,11 +131,15 @@ class Worker:
 
     def replace(self) -> None:
         """End the process and start another."""
-        self.stop()
+        self._end()
         self.start()
 
     def stop(self) -> None:
-        """End the process."""
+        """End the process for good."""
+        self._over = True
+        self._end()
+
+    def _end(self) -> None:
         if self._pipe is not None:
             self._pipe.close()
             self._pipe = None
