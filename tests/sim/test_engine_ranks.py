@@ -11,6 +11,7 @@ import pytest
 
 from pdplan.errors import InputError, UnsupportedError
 from pdplan.latency.fitted import DecodeFit, Fitted, PrefillFit
+from pdplan.serving.rank_wait import RankedPrefill
 from pdplan.sim import DecodePool, KvLink, PdConfig, PrefillPool, Stream, run_pd
 from pdplan.trust import Trust
 
@@ -144,6 +145,32 @@ def test_pipeline_of_ranks_passes_steps_on() -> None:
     flat, _ = ends(arrival, prompt, pool())
     staged, _ = ends(arrival, prompt, pool(pipeline_stages=2))
     assert (staged - arrival).mean() < (flat - arrival).mean()
+
+
+def ranked(rate: float, prompt: Any, ranks: int) -> RankedPrefill:
+    lengths, count = np.unique(prompt, return_counts=True)
+    weight = count / prompt.size
+    step = Plane().rank_prefill_step_s
+    none = np.zeros(lengths.size)
+    return RankedPrefill(rate, lengths.astype(float), none, weight, 512.0 * ranks, ranks, step)
+
+
+@pytest.mark.slow
+def test_law_against_the_engine() -> None:
+    rng = np.random.default_rng(7)
+    prompt = np.minimum(np.maximum(1, 50 * np.rint(rng.lognormal(1.2, 0.9, 60_000))), 8000).astype(int)
+    top = ranked(1.0, prompt, 8).max_rate
+    rush = np.cumsum(rng.exponential(1 / (1.5 * top), prompt.size))
+    done = np.sort(ends(rush, prompt, pool(8, router="random"))[0])
+    assert 40_000 / (done[50_000] - done[10_000]) == pytest.approx(top, rel=0.03)
+    for load in (0.4, 0.7):
+        law = ranked(load * top, prompt, 8)
+        arrival = np.cumsum(rng.exponential(1 / (load * top), prompt.size))
+        seen, _ = ends(arrival, prompt, pool(8, router="random"))
+        own = law.own_s(law.new_tokens, law.cached)
+        assert law.mean_wait_s + float(law.weight @ own) == pytest.approx(
+            (seen - arrival)[5000:].mean(), rel=0.15
+        )
 
 
 @pytest.mark.parametrize(
