@@ -63,8 +63,7 @@ def _renamed(rows: list[Derivation]) -> list[Derivation]:
 
 
 def _chosen(search: Search, fleet: Fleet) -> Disaggregated:
-    options = [
-        next(o for o in search.problem.options(role) if o.degrees == pool.degrees)
-        for role, pool in (("prefill", fleet.prefill), ("decode", fleet.decode))  # type: ignore[arg-type]
-    ]
-    return search.evaluator.fleet(options[0], fleet.prefill.count, options[1], fleet.decode.count)
+    problem, p, d = search.problem, fleet.prefill, fleet.decode
+    prefill = next(o for o in problem.options("prefill") if o.degrees == p.degrees)
+    decode = next(o for o in problem.options("decode") if o.degrees == d.degrees)
+    return search.evaluator.fleet(prefill, p.count, decode, d.count)

@@ -48,6 +48,7 @@ def traffic_derivations(classes: tuple[ClassPlan, ...], ends: dict[str, str]) ->
             "1/s",
             sum(c.rate for c in classes),
             sum_of_parts_s,
+            trust=Trust.EXACT,
             **{
                 f"class_{i}": Term(c.rate, f"lambda_{i}", "1/s", f"rate{ends[c.name]}")
                 for i, c in enumerate(classes, 1)

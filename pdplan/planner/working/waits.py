@@ -81,7 +81,7 @@ def _batched(side: PrefillSide, name: str, title: str, symbol: str) -> Derivatio
         station.mean_wait_s,
         equation="Q' = max(Q - B, 0) + A(d(min(Q, B))) in law: prompt tokens Q at the start of a step",
         latex=r"Q' = (Q - B)^{+} + A\bigl(d(\min(Q, B))\bigr),\qquad Q' \overset{d}{=} Q",
-        method=f"generating function on {chain.pmf.size} points of {chain.unit_tokens:.0f} tokens; E[W] is a "
+        method=f"stationary law on {chain.pmf.size} points of {chain.unit_tokens:.0f} tokens; E[W] is a "
         "prompt's time in the instance beyond its own step; "
         f"{station.router} over {side.count}: scaled from one instance",
         residual=chain_residual(chain),
@@ -122,7 +122,7 @@ def chain_residual(chain: Any) -> float:
     busy = carried * chain.duration_s
     busy[0] *= 1.0 - chain.idle
     cycle_s = float(busy.sum()) + float(carried[0]) * chain.idle / chain.arrival_rate
-    return float(carried @ np.arange(m + 1)) / cycle_s / chain.units_per_s - 1.0
+    return float(carried @ np.arange(m + 1)) / (cycle_s * float(chain.units_per_s)) - 1.0
 
 
 def _mean_residual(law: Any) -> float:
