@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from pdplan.web.process import Report, Worker
+from pdplan.web.process import Report, TaskStopped, Worker
 
 
 class Busy(Exception):
@@ -31,6 +31,7 @@ class Pool:
         self._workers = [make() for _ in range(workers)]
         self._waiting = waiting
         self._queued = 0
+        self._over = False
         self._free: asyncio.Queue[Worker] | None = None
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="pdplan-worker")
 
@@ -43,6 +44,7 @@ class Pool:
 
     def stop(self) -> None:
         """End the processes."""
+        self._over = True
         for worker in self._workers:
             worker.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -67,6 +69,8 @@ class Pool:
             See `pdplan.web.process.Worker.ask`.
         """
         worker = await self._worker(patience_s)
+        if self._over:
+            raise TaskStopped("the server ends")
         loop = asyncio.get_running_loop()
         told: Report | None = None
         if on_progress is not None:

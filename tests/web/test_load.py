@@ -29,7 +29,8 @@ _WATCH = """() => {
       window.waits.push(performance.now() - window.begun); window.begun = 0;
     }
   }).observe(document.querySelector('.top'), {childList: true, subtree: true, attributes: true});
-  document.querySelector('#rate-0').addEventListener('input', () => { window.begun = performance.now() }, true);
+  const slider = document.querySelector('#rate-0');
+  slider.addEventListener('input', () => { window.begun = performance.now() }, true);
 }"""
 
 
