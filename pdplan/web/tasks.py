@@ -156,7 +156,7 @@ def manifests(report: Report, text: str, folder: str, target: str) -> list[tuple
 
 
 def plan_json(report: Report, text: str, folder: str, seed: int) -> str:
-    """Return what ``pdplan plan --json`` prints."""
+    """Return what ``pdplan plan --json --brief`` prints."""
     from pdplan.planner.json_answers import plan_answer
 
     del report

@@ -72,7 +72,7 @@ def test_a_plan_is_the_bytes_of_the_command_line(
 ) -> None:
     from pdplan.cli.app import app
 
-    app(["plan", "--json", "--no-verify"], standalone_mode=False)
+    app(["plan", "--json", "--brief", "--no-verify"], standalone_mode=False)
     printed = capsys.readouterr().out
     answer = client.post("/api/plan?verify=false", content=BUILTIN)
     assert answer.status_code == 200
