@@ -24,7 +24,7 @@ _EXIT = re.compile(r"#\s*exit (\d)")
 #: Commands that wait for something of their own: a server, a listening page.
 WAITS = ("pdplan observe", "pdplan serve")
 #: Commands of blocks that are not pdplan's own.
-OTHERS = ("python3 -m venv", ".venv/", "cd ", "python ", "bash ", "mkdocs ")
+OTHERS = ("python3 -m venv", ".venv/", "cd ", "python ", "bash ", "mkdocs ", "pip install ")
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _folder(page: Path, tmp_path: Path, own_data: bool) -> Path:
                 text = block.text.split("\n", 1)[1] if block.text.startswith("# yaml") else block.text
                 (tmp_path / (block.note("file") or "chat.yaml")).write_text(text)
     hours = "\n".join(f"{h:02d}:00,{8 + (h % 12)}" for h in range(24))
-    (tmp_path / "day.csv").write_text(f"time,rate\n{hours}\n")
+    (tmp_path / "day.csv").write_text(f"time,rate_req_per_s\n{hours}\n")
     return tmp_path
 
 

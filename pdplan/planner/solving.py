@@ -9,6 +9,7 @@ from typing import Any
 from pdplan import units
 from pdplan.errors import InputError, UnitError, did_you_mean
 from pdplan.planner.answer import Plan
+from pdplan.planner.derive import derivations_of
 from pdplan.planner.solving_closed import solve_closed
 from pdplan.planner.solving_formulas import FORMULAS, Named
 from pdplan.planner.solving_root import input_named, solve_root
@@ -162,7 +163,9 @@ def solve_plan(plan: Plan, quantity: str, unknown: str, equals: str | None) -> S
     >>> print(solve_plan(p, "prefill.utilization", "rate", "85%").inverse)
     λ_1 = n_P · ρ_P / S
     """
-    by_name = {d.name: d for d in plan.derivations}
+    by_name = {d.name: d for d in derivations_of(plan.basis.chosen, plan.fleet)}
+    if quantity not in by_name:  # what is beside the fleet takes longer to gather
+        by_name = {d.name: d for d in plan.derivations}
     if quantity not in by_name:
         hint = did_you_mean(quantity, list(by_name)) or "; pdplan explain --list shows them"
         raise InputError(f"no quantity {quantity!r} in the plan{hint}")

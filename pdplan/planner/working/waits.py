@@ -121,8 +121,10 @@ def chain_residual(chain: Any) -> float:
     carried = np.append(chain.pmf[:m], chain.pmf[m:].sum())
     busy = carried * chain.duration_s
     busy[0] *= 1.0 - chain.idle
-    cycle_s = float(busy.sum()) + float(carried[0]) * chain.idle / chain.arrival_rate
-    return float(carried @ np.arange(m + 1)) / (cycle_s * float(chain.units_per_s)) - 1.0
+    cycle_s: float = float(busy.sum()) + float(carried[0]) * chain.idle / chain.arrival_rate
+    served = float(carried @ np.arange(m + 1)) / cycle_s
+    offered: float = chain.units_per_s
+    return served / offered - 1.0
 
 
 def _mean_residual(law: Any) -> float:
