@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -82,7 +82,7 @@ class Pools:
 
 def _pool(role: str, option: Any, count: int, extra: dict[str, int]) -> dict[str, Any]:
     row = {"role": role, "accelerator": option.accelerator.name, "count": count}
-    return {**row, "tp": option.tp, "pp": option.pp, "gpus": count * option.gpus, **extra}
+    return {**row, **asdict(option.degrees), "gpus": count * option.gpus, **extra}
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pdplan._version import __version__
 from pdplan.errors import InputError
+from pdplan.planner.instances import InstanceOption
 from pdplan.planner.pareto_fleets import AnyFleet, SplitFleet
 from pdplan.planner.problem import Problem
 
@@ -202,15 +203,13 @@ class Pareto:
 def _counts(fleet: AnyFleet) -> dict[str, Any]:
     if isinstance(fleet, SplitFleet):
         p, d = fleet.prefill, fleet.decode
-        return {
-            "prefill": fleet.prefill_count,
-            "prefill_tp": p.tp,
-            "prefill_pp": p.pp,
-            "decode": fleet.decode_count,
-            "decode_tp": d.tp,
-            "decode_pp": d.pp,
-        }
-    return {"colocated": fleet.count, "colocated_tp": fleet.option.tp, "colocated_pp": fleet.option.pp}
+        prefill = {"prefill": fleet.prefill_count, **_degrees("prefill", p)}
+        return {**prefill, "decode": fleet.decode_count, **_degrees("decode", d)}
+    return {"colocated": fleet.count, **_degrees("colocated", fleet.option)}
+
+
+def _degrees(role: str, option: InstanceOption) -> dict[str, int]:
+    return {f"{role}_{name}": degree for name, degree in asdict(option.degrees).items()}
 
 
 def _number(x: float) -> float:

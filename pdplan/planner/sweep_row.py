@@ -91,6 +91,8 @@ def _pool_columns(role: str, pool: PoolPlan) -> Row:
         f"{role}_count": pool.count,
         f"{role}_tp": pool.tp,
         f"{role}_pp": pool.pp,
+        f"{role}_dp_attention": pool.dp_attention,
+        f"{role}_ep": pool.ep,
         f"{role}_load": number(pool.utilization),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pdplan import units
+from pdplan.latency.expert_degrees import Degrees
 
 if TYPE_CHECKING:
     from pdplan.planner.sweep_grid import SweepResult
@@ -70,9 +71,8 @@ def _brief(row: Row) -> str:
         return "-"
     pools = []
     for role in ("prefill", "decode"):
-        stages = row[f"{role}_pp"]
-        pipeline = f" PP{stages}" if stages > 1 else ""
-        pools.append(f"{row[f'{role}_count']}{role[0].upper()} TP{row[f'{role}_tp']}{pipeline}")
+        degrees = Degrees(*(row[f"{role}_{name}"] for name in ("tp", "pp", "dp_attention", "ep")))
+        pools.append(f"{row[f'{role}_count']}{role[0].upper()} {degrees}")
     return " + ".join(pools)
 
 
