@@ -24,7 +24,7 @@ _EXIT = re.compile(r"#\s*exit (\d)")
 #: Commands that wait for something of their own: a server, a listening page.
 WAITS = ("pdplan observe", "pdplan serve")
 #: Commands of blocks that are not pdplan's own.
-OTHERS = ("python3 -m venv", ".venv/", "cd ", "python ", "bash ", "mkdocs ", "pip install ")
+OTHERS = ("python3 -m venv", ".venv/", "cd ", "python ", "bash ", "mkdocs ", "pip install ", "curl ")
 
 
 @dataclass(frozen=True)

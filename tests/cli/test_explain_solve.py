@@ -30,10 +30,14 @@ class Outside(HTMLParser):
                 self.fetched.append(value or "")
 
 
-def test_list_latex_and_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "explain", "link", "--list", "--no-verify")
     assert code == 0
     assert all(line.startswith("link.") for line in out.splitlines())
+
+
+@pytest.mark.slow
+def test_latex_and_json(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "explain", "cost.per_hour", "--latex", "--no-verify")
     assert code == 0
     assert out.count(r"\begin{") == out.count(r"\end{")
@@ -44,6 +48,7 @@ def test_list_latex_and_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert (shown["kind"], shown["name"]) == ("formula", "cost.per_hour")
 
 
+@pytest.mark.slow
 def test_page_is_whole_and_fetches_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     page = tmp_path / "working.html"
     code, out, _ = run(capsys, "explain", "--html", str(page), "--no-verify")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ SETTINGS = {
 FILES = ("deepseek-v31-kingsoft.yaml", "three-classes.yaml", "distserve-search.yaml", "deepseek-r1-ep.yaml")
 
 
+@lru_cache
 def _sized(name: str) -> Plan:
     if name in SETTINGS:
         return size(builtin_scenario(SETTINGS[name]))
@@ -42,8 +44,7 @@ def _sized(name: str) -> Plan:
     scope="module",
     params=[
         "batched",
-        FILES[0],
-        *(pytest.param(n, marks=pytest.mark.slow) for n in (*list(SETTINGS)[1:], *FILES[1:])),
+        *(pytest.param(n, marks=pytest.mark.slow) for n in (*list(SETTINGS)[1:], *FILES)),
     ],
 )
 def plan(request: pytest.FixtureRequest) -> Plan:
