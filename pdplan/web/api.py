@@ -1,6 +1,7 @@
 """The JSON API: a scenario in, exactly what the command line prints with ``--json`` out.
 
-``POST /api/plan``, ``/api/split``, ``/api/validate``; parameters ``seed``, ``requests``, ``verify=false``.
+``POST /api/plan``, ``/api/split``, ``/api/validate``; parameters ``seed``, ``requests``, ``verify``, and ``brief``
+of the plan.
 The exit code of the command is in the header ``X-Pdplan-Exit-Code``. An honest no is an answer (200), what
 cannot be used is 4xx with ``{"error": "one line"}``.
 """
@@ -101,15 +102,23 @@ class Api:
         command = request.path_params["command"]
         if command not in COMMANDS:
             raise Refused(404, f"there is no /api/{command[:40]}: there are {', '.join(COMMANDS)}")
-        unknown = sorted(set(request.query_params) - {"seed", "requests", "verify"})
+        unknown = sorted(set(request.query_params) - {"seed", "requests", "verify", "brief"})
         if unknown:
-            raise Refused(400, f"parameter {unknown[0][:40]!r} is not known: use seed, requests, verify")
+            raise Refused(
+                400, f"parameter {unknown[0][:40]!r} is not known: use seed, requests, verify, brief"
+            )
         seed = _whole(request, "seed", 0, 2**63 - 1)
         requests = _whole(request, "requests", 1000, self._limits.requests)
-        verify = request.query_params.get("verify", "true")
-        if verify not in ("true", "false"):
-            raise Refused(400, f"verify is {verify[:40]!r}: write true or false")
-        return command, await text_of(request, self._limits), verify == "true", requests, seed or 0
+        verify, brief = _whether(request, "verify", "true"), _whether(request, "brief", "false")
+        return command, await text_of(request, self._limits), verify, brief, requests, seed or 0
+
+
+def _whether(request: Request, name: str, default: str) -> bool:
+    """Return a parameter that is true or false."""
+    text = request.query_params.get(name, default)
+    if text not in ("true", "false"):
+        raise Refused(400, f"{name} is {text[:40]!r}: write true or false")
+    return text == "true"
 
 
 def _whole(request: Request, name: str, low: int, high: int) -> int | None:

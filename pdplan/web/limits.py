@@ -42,7 +42,7 @@ class Limits:
     body_bytes: int = 256 * 1024
     upload_bytes: int = 32 * 1024 * 1024
     body_s: float = 20.0
-    compute_s: float = 60.0
+    compute_s: float = 120.0
     waiting: int = 64
     patience_s: float = 30.0
     requests: int = 200_000

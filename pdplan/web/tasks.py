@@ -19,17 +19,18 @@ VERIFY_REQUESTS: Final = 200_000
 
 
 def answer(
-    report: Report, command: str, text: str, verify: bool, requests: int | None, seed: int
+    report: Report, command: str, text: str, verify: bool, brief: bool, requests: int | None, seed: int
 ) -> tuple[str, int]:
     """Return what the command prints with ``--json``, and its exit code."""
-    from pdplan.planner.json_answers import plan_answer, split_answer, validate_answer
+    from pdplan.planner.json_answers import full_plan_answer, plan_answer, split_answer, validate_answer
 
     del report
     scenario = read_scenario(text)
     if command == "validate":
         found = validate_answer(scenario, requests=requests, seed=seed)
     else:
-        make = {"plan": plan_answer, "split": split_answer}[command]
+        plan = plan_answer if brief else full_plan_answer
+        make = {"plan": plan, "split": split_answer}[command]
         found = make(scenario, verify=verify, requests=requests, seed=seed)
     return found.text, found.exit_code
 

@@ -51,7 +51,7 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
 def _warm(address: str) -> None:
     """Wait until a worker has answered: the engine may have to be compiled first."""
     text = (Path(__file__).parents[2] / "scenarios" / "chat-70b.yaml").read_bytes()
-    request = urllib.request.Request(f"{address}/api/plan?requests=1000", data=text, method="POST")
+    request = urllib.request.Request(f"{address}/api/plan?requests=1000&brief=true", data=text, method="POST")
     with urllib.request.urlopen(request, timeout=180) as answer:
         assert answer.status == 200
 

@@ -74,7 +74,7 @@ def test_a_plan_is_the_bytes_of_the_command_line(
 
     app(["plan", "--json", "--brief", "--no-verify"], standalone_mode=False)
     printed = capsys.readouterr().out
-    answer = client.post("/api/plan?verify=false", content=BUILTIN)
+    answer = client.post("/api/plan?verify=false&brief=true", content=BUILTIN)
     assert answer.status_code == 200
     assert answer.headers["x-pdplan-exit-code"] == "0"
     assert answer.content == printed.encode()
@@ -89,7 +89,7 @@ def test_json_asks_as_well_as_yaml(client: TestClient) -> None:
 
 
 def test_an_honest_no_is_an_answer(client: TestClient) -> None:
-    answer = client.post("/api/plan?verify=false", content=IMPOSSIBLE)
+    answer = client.post("/api/plan?verify=false&brief=true", content=IMPOSSIBLE)
     assert answer.status_code == 200
     assert answer.headers["x-pdplan-exit-code"] == "1"
     assert answer.json()["feasible"] is False
@@ -99,7 +99,7 @@ def test_an_honest_no_is_an_answer(client: TestClient) -> None:
 def test_the_same_question_is_computed_once(client: TestClient, pool: Here) -> None:
     text = BUILTIN.replace("8 req/s", "9 req/s")
     before = pool.asked
-    a, b = (client.post("/api/plan?verify=false", content=text).content for _ in range(2))
+    a, b = (client.post("/api/plan?verify=false&brief=true", content=text).content for _ in range(2))
     assert a == b
     assert pool.asked == before + 1
 
@@ -138,7 +138,16 @@ def test_a_large_body_is_turned_down_said_or_not(client: TestClient) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["seed=-1", "seed=x", "seed=1e3", "requests=10", "requests=99999999", "verify=maybe", "file=/etc/passwd"],
+    [
+        "seed=-1",
+        "seed=x",
+        "seed=1e3",
+        "requests=10",
+        "requests=99999999",
+        "verify=maybe",
+        "brief=1",
+        "file=/etc/passwd",
+    ],
 )
 def test_parameters_out_of_range_are_turned_down(client: TestClient, query: str) -> None:
     refused(client.post(f"/api/plan?{query}", content=BUILTIN), 400)

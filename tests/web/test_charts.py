@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from pdplan import units
 from pdplan.planner import Plan, size
 from pdplan.spec.builtin import builtin_scenario
 from pdplan.web import words
@@ -124,8 +125,9 @@ def test_the_page_says_what_the_plan_says(plan: Plan, answer: dict[str, Any]) ->
 
 def test_parts_and_loads_are_those_of_the_plan(answer: dict[str, Any]) -> None:
     fleet = answer["fleet"]
-    assert "168 ms" in breakdown(fleet["classes"][0])
-    assert "62% of 85%" in loads(fleet)
+    queue = fleet["classes"][0]["ttft_parts_s"]["queue"]
+    assert f"<td>{units.show(queue, 'time')}</td>" in breakdown(fleet["classes"][0])
+    assert f"{fleet['prefill']['utilization']:.0%} of 85%" in loads(fleet)
 
 
 def test_the_answer_at_once_is_the_plan_of_these_kinds(plan: Plan) -> None:
