@@ -170,7 +170,7 @@ def decide(
     if ledger is not None and ledger.verdict.reason != "split":
         return (
             ledger.verdict.reason,
-            f"costs {split - high:.2f} USD/h more, and {_first(str(ledger.verdict))}",
+            f"{_more(split - high)}, and {_first(str(ledger.verdict))}",
         )
     if abs(split - high) <= TIE_USD:
         return "split", "costs the same, with cleaner decode steps"

@@ -7,7 +7,7 @@ turns a scenario into the objects that formulas take.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from pdplan.spec.availability import Availability
+from pdplan.spec.by_accelerator import ByCatalogName
 from pdplan.spec.fields import (
     BytesOrZero,
     BytesPerSecond,
@@ -123,7 +124,9 @@ class Scenario(SpecModel):
     max_utilization: PositiveFraction = Field(
         default=0.85, description="No station is planned above this load."
     )
-    prices: dict[str, Price] = Field(default={}, description="Your price per GPU-hour by accelerator name.")
+    prices: Annotated[dict[str, Price], ByCatalogName] = Field(
+        default={}, description="Your price per GPU-hour by accelerator name."
+    )
     fleet: FixedFleet | None = Field(
         default=None, description="A fleet to judge beside the one pdplan finds."
     )

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, WithJsonSchema
 
+from pdplan.spec.by_accelerator import ByCatalogName
 from pdplan.spec.fields import Fraction, SpecModel
 
 ObjectiveName = Literal["cost", "gpus", "power"]
@@ -45,7 +46,7 @@ class SearchSpace(SpecModel):
         description="Catalog accelerators that a pool may be built of; a pool that names its own keeps it. "
         "Default: the scenario's.",
     )
-    stock: dict[str, NonNegativeInt] = Field(
+    stock: Annotated[dict[str, NonNegativeInt], ByCatalogName] = Field(
         default={}, description="Most GPUs of an accelerator, by name; without a line there is no limit."
     )
     objective: ObjectiveName = Field(
