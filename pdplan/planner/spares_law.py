@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from pdplan import special
 from pdplan.checks import require_positive
 from pdplan.errors import InputError
 
@@ -64,7 +64,25 @@ def short_share(needed: int, spares: int, down: float) -> float:
     require_positive("spares", spares, zero_ok=True)
     if not 0 <= down < 1:
         raise InputError(f"down is {down:g}: the share of time that an instance is away lies in [0, 1)")
-    return float(special.bdtrc(spares, needed + spares, down))
+    if down == 0.0:
+        return 0.0
+    total = needed + spares
+    # from the terms next to k away from the most probable number: all of one sign, the largest first
+    if spares + 1 > total * down:
+        return _binomial_terms(total, spares + 1, down, up=1)
+    return 1.0 - _binomial_terms(total, spares, down, up=-1)
+
+
+def _binomial_terms(total: int, first: int, down: float, *, up: int) -> float:
+    """Sum of the binomial probabilities from ``first`` on, upwards (1) or downwards (-1), as they fall."""
+    log_ways = math.log(math.comb(total, first))
+    term = math.exp(log_ways + first * math.log(down) + (total - first) * math.log1p(-down))
+    share, j, odds = 0.0, first, (down / (1.0 - down)) ** up
+    while 0 <= j <= total and term > 1e-17 * share:
+        share += term
+        term *= odds * ((total - j) / (j + 1) if up > 0 else j / (total - j + 1))
+        j += up
+    return share
 
 
 def spares_for(needed: int, down: float, short: float) -> int | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
+from pdplan import special
 from pdplan.serving.step_arrivals import split
 
 Array = NDArray[np.float64]
@@ -54,5 +54,5 @@ def _dealt(mean: float, lanes: int) -> Array:
         return split(np.array([mean]), np.ones(1), int(mean) + 2)
     most = int(total + 8.0 * total**0.5 + 12.0)
     n = np.arange(most + 1)
-    pmf = np.exp(n * np.log(total) - total - gammaln(n + 1.0))
+    pmf = np.exp(n * np.log(total) - total - special.gammaln(n + 1.0))
     return split(n / lanes, pmf / pmf.sum(), most // lanes + 2)

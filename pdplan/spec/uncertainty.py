@@ -11,7 +11,6 @@ Grammar, each against the planned value::
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from pdplan import special, units
+from pdplan import units
 from pdplan.errors import UnitError
 from pdplan.spec.fields import SpecModel
 
@@ -81,12 +80,12 @@ class Lognormal:
 
     def quantile(self, u: Any) -> Any:
         """Factor below which it lies with probability ``u``, 0 < u < 1 [-]."""
-        z = special.ndtri(u)
-        if isinstance(z, float):
-            return self.median * math.exp(self.sd * z)
         import numpy as np
 
-        return self.median * np.exp(self.sd * z)
+        from pdplan.normal import ndtri
+
+        factor = self.median * np.exp(self.sd * ndtri(u))
+        return factor if factor.ndim else float(factor)
 
     def __str__(self) -> str:
         """Return it in words."""
