@@ -1,6 +1,7 @@
 """Time to first token at an engine that works in iterations: from the chain of outstanding prompt tokens.
 
-An arrival meets an iteration of i units of prompt and waits for its end, uniform on (0, d(i)). Then come full
+An arrival meets an iteration of i units of prompt and waits for its end, uniform on (0, d(i)). If all that
+came in that iteration fits into one, that is the next, whenever in it the arrival was. Else come full
 iterations for what is ahead of it, and a last one that ends its own prompt and carries what came behind it.
 """
 
@@ -16,9 +17,12 @@ from pdplan.serving.step_chain import StepChain
 from pdplan.trust import Trust
 
 Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
 
 #: Lattice of the law: its step is far below the law's own error of some per cent.
 _POINTS = 1024
+#: Parts of a full iteration: what is ahead of an arrival there grows as the rest of the iteration shrinks.
+_PARTS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,55 +68,78 @@ def finish_delay(chain: StepChain, prompt_pmf: Array) -> FinishDelay:
 
     Notes
     -----
-    Given the iteration met, its rest and the units that came before are taken as independent; what comes
-    behind during later full iterations is taken at its mean.
+    What comes behind during later full iterations is taken at its mean.
     """
-    m = chain.budget_units
-    met, idle = chain.met
-    d = chain.duration_s
-    kept = np.flatnonzero(met >= 1e-12).tolist()
-    ahead = chain.came_before[kept]
-    if m in kept:
-        ahead[-1] = _convolve(ahead[-1:], chain.left_over)[0]
+    arrivals = _arrivals_met(chain, prompt_pmf)
     times, chances = [], []
-    for i, units in zip(kept, _convolve(ahead, prompt_pmf), strict=True):
-        time, chance = _finish_times(chain, units, chain.came_before[i], float(d[i]) / 2)
-        times.append(time)
-        chances.append(chance * met[i])
-    if idle > 0:
-        time, chance = _finish_times(chain, prompt_pmf, np.eye(1, m + 1)[0], 0.0)
-        kept.append(-1)
-        times.append(time)
-        chances.append(chance * idle)
-    residuals = np.array([d[i] if i >= 0 else 0.0 for i in kept])
-    share = np.array([c.sum() for c in chances])
-    mean_residual = float(share @ residuals) / 2 / float(share.sum())
-    mean_rest = sum(float(t @ c) for t, c in zip(times, chances, strict=True)) / float(share.sum())
-    step, pmf = _on_lattice(residuals, times, chances)
-    return FinishDelay(step, np.cumsum(pmf) / pmf.sum(), mean_residual + mean_rest, mean_residual)
+    for k, chance in enumerate(arrivals.chance):
+        rest = float(arrivals.earliest_s[k] + arrivals.width_s[k] / 2)
+        time, law = _finish_times(chain, arrivals.ahead[k], arrivals.together[k], rest)
+        times.append(arrivals.earliest_s[k] + time)
+        chances.append(law * chance)
+    total = float(arrivals.chance.sum())
+    mean = float(arrivals.chance @ arrivals.width_s) / 2
+    mean += sum(float(t @ c) for t, c in zip(times, chances, strict=True))
+    residual = float(arrivals.chance @ (arrivals.earliest_s + arrivals.width_s / 2))
+    step, pmf = _on_lattice(arrivals.width_s, times, chances)
+    return FinishDelay(step, np.cumsum(pmf) / pmf.sum(), mean / total, residual / total)
 
 
-def _convolve(rows: Array, other: Array) -> Array:
-    """Convolve every row with one law; what passes the end is left out."""
-    size = other.size
-    spectra = np.fft.rfft(rows, 2 * size, axis=1) * np.fft.rfft(other, 2 * size)
+@dataclass(frozen=True, eq=False, slots=True)
+class _Arrivals:
+    """What arrivals meet, in cases with their chance: the rest of the iteration, uniform from ``earliest_s``
+    over ``width_s``, and the laws of the units ahead and of all that wait at its end, one's own included."""
+
+    chance: Array
+    earliest_s: Array
+    width_s: Array
+    ahead: Array
+    together: Array
+
+
+def _arrivals_met(chain: StepChain, prompt_pmf: Array) -> _Arrivals:
+    """One case per iteration met, several of a full one, and that of an idle engine."""
+    m, size, (met, idle) = chain.budget_units, chain.pmf.size, chain.met
+    kept = np.flatnonzero(met >= 1e-12)
+    parts = np.where(kept == m, _PARTS, 1)
+    row, units = np.repeat(np.arange(kept.size), parts), np.repeat(kept, parts)
+    length = chain.duration_s[units]
+    width = length / parts[row]
+    earliest = np.concatenate([np.arange(n) for n in parts]) * width
+    own, left = np.fft.rfft(np.stack([prompt_pmf, chain.left_over]), 2 * size, axis=1)
+    ahead = chain.came_spectra(length - earliest - width, length - earliest) * own
+    together = chain.came_spectra(chain.duration_s[kept], chain.duration_s[kept]) * own
+    ahead[units == m] *= left
+    together[kept == m] *= left
+    return _Arrivals(
+        np.append(met[units] / parts[row], idle),
+        np.append(earliest, 0.0),
+        np.append(width, 0.0),
+        np.concatenate([_laws(ahead, size), prompt_pmf[None, :]]),
+        np.concatenate([_laws(together, size)[row], prompt_pmf[None, :]]),
+    )
+
+
+def _laws(spectra: Complex, size: int) -> Array:
+    """Rows of a transform back to laws; what passes the end is left out."""
     return np.maximum(np.fft.irfft(spectra, 2 * size, axis=1)[:, :size], 0.0)
 
 
-def _finish_times(chain: StepChain, units: Array, behind: Array, rest_s: float) -> tuple[Array, Array]:
+def _finish_times(chain: StepChain, units: Array, together: Array, rest_s: float) -> tuple[Array, Array]:
     """Times from the end of the iteration met, and their probabilities, for ``units`` ahead and one's own.
 
-    Up to the budget: one iteration with all that came, before and behind. Above: full ones first.
+    Up to the budget: one iteration with all that came, before and behind, or a full one. Above: full ones
+    first.
     """
     m, d = chain.budget_units, chain.duration_s
-    together = np.convolve(units[: m + 1], behind[: m + 1])[: m + 1]
-    together[m] += float(units[: m + 1].sum()) - float(together.sum())
+    first = together[: m + 1].copy()
+    first[m] += float(units[: m + 1].sum()) - float(first.sum())
     more = np.flatnonzero(units[m + 1 :] > 1e-13) + m + 1
     full = np.ceil(more / m) - 1.0
     last = np.minimum(more - full * m + chain.units_per_s * (rest_s + full * d[m]), m)
     later = full * d[m] + np.interp(last, np.arange(m + 1.0), d)
     time = np.concatenate([d, later])
-    chance = np.concatenate([np.maximum(together, 0.0), units[more]])
+    chance = np.concatenate([np.maximum(first, 0.0), units[more]])
     return time, chance / chance.sum()
 
 
