@@ -1,7 +1,7 @@
 """The JSON API: a scenario in, exactly what the command line prints with ``--json`` out.
 
-``POST /api/plan``, ``/api/split``, ``/api/validate``; parameters ``seed``, ``requests``, ``verify``, and ``brief``
-of the plan.
+``POST /api/plan``, ``/api/split``, ``/api/validate``; parameters ``seed``, ``requests``, ``verify``, and
+``brief`` of the plan.
 The exit code of the command is in the header ``X-Pdplan-Exit-Code``. An honest no is an answer (200), what
 cannot be used is 4xx with ``{"error": "one line"}``.
 """
