@@ -265,7 +265,7 @@ simulation; the bracket is that of the TPOT p99 over requests.
 
 Chunked: ITL p99 within 4% and TPOT within 5% at any load; up to load 0.7 mean TTFT within 5% and its p99
 within 8%. Above load 0.8 its TTFT is too low (36% and 49% at 0.9): the batch swings with the prompt queue,
-and the law holds it at its mean. Prefill first: TTFT within 3% (mean) and 14% (p99) at any load, TPOT up to
+and the law holds it at its mean. Prefill first: TTFT within 3% (mean) and 10% (p99) at any load, TPOT up to
 13% low, ITL p99 within 12%. The TPOT bracket is measured, not proved: it holds every cell up to load 0.7 and
 fails one above.
 

@@ -153,7 +153,7 @@ one at a time* what it would be with a step for every prompt. *Steps*: `cut` pro
 the law takes them), `whole` prompts are not. `least_work` routes to the instance with the fewest tokens
 outstanding. Errors are formula over simulation.
 
-One instance (or random routing): mean within 7%, median within 9%, p99 within 12%; with whole prompts and a
+One instance (or random routing): mean within 7%, median within 6%, p99 within 9%; with whole prompts and a
 budget of two mean prompts the law is up to 18% high. Round robin and least work left scale that law: mean
 5-15% low, p99 -25..+15%.
 

@@ -152,11 +152,11 @@ LINES = (
     r"would not\.",
     rf"Verdict for {CLASS}: keep colocated \(fleet_too_small\): whole instances cost "
     r"{-verdict@.high.saving:n} USD/h more; at a larger rate a split fleet costs less\.",
-    rf"Verdict for {CLASS}: keep colocated \(no_interference\): costs {{-verdict@.high.saving:n}} USD/h "
-    r"more(?: over any link)?; the objectives tolerate the interference\.",
+    rf"Verdict for {CLASS}: keep colocated \(no_interference\): costs (?:the same|{{-verdict@.high.saving:n}} USD/h "
+    r"more)(?: over any link)?; the objectives tolerate the interference\.",
     rf"Verdict for {CLASS}: split: no colocated fleet meets the objectives: (?P<said_verdict>.*)\.",
     rf"Verdict for {CLASS}: (?:no fleet|keep colocated) \(?[a-z_]*\)?:? ?[^\d]*\.",
-    rf"Verdict for {CLASS}: keep colocated \(slow_link\): costs {{-verdict@.high.saving:n}} USD/h more, and "
+    rf"Verdict for {CLASS}: keep colocated \(slow_link\): (?:costs the same|costs {{-verdict@.high.saving:n}} USD/h more), and "
     r"transfer {verdict@.ttft_penalty:pct} of prefill \(allowed {verdict@.max_ttft_penalty:pct}\); worst ITL "
     r"{verdict@.itl_gain:n}x a clean step \(worth curing from {verdict@.min_itl_gain:n}x\); flips at "
     r"{verdict@.link_factor:n}x the link bandwidth \({verdict@.flip_transfer:time} of transfer\)\.",

@@ -180,10 +180,10 @@ def test_ttft_against_simulation(case: tuple[float, float, float], i: int) -> No
     chain = affine_chain(law, case[2], LOADS[i])
     delay = finish_delay(chain, chain.own_units(*law))
     mean, *quantiles = SIMULATED[case][i]
-    assert delay.mean_s == pytest.approx(mean, rel=0.02 if LOADS[i] <= 0.9 else 0.055)
+    assert delay.mean_s == pytest.approx(mean, rel=0.02 if LOADS[i] <= 0.9 else 0.03)
     at = delay.step_s * (np.arange(delay.cdf.size) + 0.5)
     found = np.interp((0.5, 0.95, 0.99), delay.cdf, at)
-    assert found == pytest.approx(quantiles, rel=0.16)
+    assert found == pytest.approx(quantiles, rel=0.04 if LOADS[i] <= 0.9 else 0.08)
 
 
 def test_a_budget_beyond_all_prompts_is_as_good_as_any_larger_one() -> None:
