@@ -48,10 +48,10 @@ COLUMNS = (
     "prompts, mean / sigma | budget | a, ms | k, us | load | TTFT, ms | mean error | p50 error | p95 error "
     "| p99 error | p99, ms | lattice | ms, queue | ms, TTFT"
 )
-SAID = """Mean TTFT is within 4%, the median within 8% and p95 within 5% at any load; p99 is within 6% up to load 0.9 and
-within 9% at 0.97 (where the intervals of the mean are up to 15% wide). The law of the queue is exact but for its
-lattice, also where the budget hardly ever binds; the weakest system has a step of 1 ms beside a budget of 65,536.
-A queue takes 2 to 40 ms."""
+SAID = """Mean TTFT is within 4%, the median within 8% and p95 within 5% at any load; p99 is within 6% up to
+load 0.9 and within 9% at 0.97 (where the intervals of the mean are up to 15% wide). The law of the queue is
+exact but for its lattice, also where the budget hardly ever binds; the weakest system has a step of 1 ms
+beside a budget of 65,536. A queue takes 2 to 40 ms."""
 
 
 def prompts(mean: float, sigma: float) -> np.ndarray:

@@ -47,7 +47,7 @@ class Engine:
         return self.seen[id(fleet)]
 
     def _run(self, fleet: Disaggregated | ColocatedFleet) -> Verification | None:
-        from pdplan.planner.settle import MORE_REQUESTS
+        from pdplan.planner.settle_steps import MORE_REQUESTS
         from pdplan.planner.verification import verify  # the engine loads here
 
         try:

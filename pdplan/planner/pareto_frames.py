@@ -55,7 +55,7 @@ def pareto(scenario: Scenario, *, gpus: int = 16, frame: str = "throughput") -> 
     >>> from pdplan.spec.builtin import builtin_scenario
     >>> found = pareto(builtin_scenario(), gpus=10, frame="cost")
     >>> [p.fleet.label for p in found.best]
-    ['2 P TP2 + 1 D TP4', '3 P TP2 + 1 D TP4']
+    ['1 P TP4 + 1 D TP4', '3 P TP2 + 1 D TP4']
     """
     if frame not in FRAMES:
         raise UnknownNameError(

@@ -75,7 +75,7 @@ def short_share(needed: int, spares: int, down: float) -> float:
 
 def _binomial_terms(total: int, first: int, down: float, *, up: int) -> float:
     """Sum of the binomial probabilities from ``first`` on, upwards (1) or downwards (-1), as they fall."""
-    log_ways = math.log(math.comb(total, first))
+    log_ways = math.lgamma(total + 1) - math.lgamma(first + 1) - math.lgamma(total - first + 1)
     term = math.exp(log_ways + first * math.log(down) + (total - first) * math.log1p(-down))
     share, j, odds = 0.0, first, (down / (1.0 - down)) ** up
     while 0 <= j <= total and term > 1e-17 * share:
@@ -95,7 +95,15 @@ def spares_for(needed: int, down: float, short: float) -> int | None:
     >>> spares_for(2, 0.1, 0.05), spares_for(2, 0.1, 0.01), spares_for(2, 0.1, 0.5)
     (1, 2, 0)
     """
-    return next((k for k in range(MOST_SPARES + 1) if short_share(needed, k, down) <= short), None)
+    low, high = -1, 0  # short with low spares; more spares are never worse
+    while short_share(needed, high, down) > short:
+        if high == MOST_SPARES:
+            return None
+        low, high = high, min(2 * high + 1, MOST_SPARES)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if short_share(needed, middle, down) > short else (low, middle)
+    return high
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +131,13 @@ def joint_spares(prefill: PoolNeed, decode: PoolNeed, short: float) -> tuple[int
     (3, 1)
     """
     best: tuple[float, int, int, tuple[int, int]] | None = None
-    for k in range(MOST_SPARES + 1):
+    first = spares_for(prefill.needed, prefill.down, short)
+    if first is None or spares_for(decode.needed, decode.down, short) is None:
+        return None
+    for k in range(first, MOST_SPARES + 1):
         if best is not None and (k * prefill.usd_per_hour > best[0] or prefill.usd_per_hour <= 0):
             break
         lost = short_share(prefill.needed, k, prefill.down)
-        if lost > short:
-            continue
         # u + v - u v <= s
         other = spares_for(decode.needed, decode.down, (short - lost) / (1.0 - lost))
         if other is None:

@@ -268,7 +268,7 @@ def test_version_and_module(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_closed_pipe_is_quiet() -> None:
     done = subprocess.run(
-        f"{sys.executable} -m pdplan plan --no-verify --json | head -1",
+        f"{sys.executable} -m pdplan plan --no-verify --json --brief | head -1",
         shell=True,
         capture_output=True,
         text=True,

@@ -139,7 +139,7 @@ def test_a_plan_in_words(plan: Plan) -> None:
     assert prefill.static_fraction == pytest.approx(0.92 - 0.545e9 / 85.52e9, abs=1e-4)
     assert deployment.wire is not None
     assert deployment.wire.bytes_per_s == 200e9  # 8 NICs of 50 GB/s, half of the node
-    assert deployment.served[0].objectives[0].startswith("ttft p99 <= 2 s: met, 1.33 s planned")
+    assert deployment.served[0].objectives[0].startswith("ttft p99 <= 2 s: met, 1.27 s planned")
     colocated = colocated_deployment(plan)
     assert colocated.pools[0].count == plan.colocated.count
     assert (colocated.pools[0].max_sequences, colocated.pools[0].max_step_tokens) == (256, 2048)

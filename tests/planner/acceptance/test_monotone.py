@@ -132,6 +132,7 @@ def test_more_stock_never_costs_more(seed: int, stock: int, more: int) -> None:
     assert costs[1] <= costs[0] * (1 + 1e-9), (stock, more, costs, d)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", sorted(CHANGES))
 def test_by_hand_on_one_scenario(change: str) -> None:
     check(plan_cost, 4, change, 2.0)
