@@ -215,6 +215,7 @@ def test_what_is_wrong_is_one_line(
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.slow
 @needs_traces
 def test_public_traces_are_described(capsys: pytest.CaptureFixture[str]) -> None:
     for path in sorted(TRACES.iterdir()):

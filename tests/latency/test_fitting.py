@@ -57,6 +57,7 @@ def test_one_wrong_time_does_not_move_the_fit(which: int, factor: float) -> None
     assert fit.coefficients[0] == pytest.approx([0.01, 2e-4, 1e-7], rel=0.01)
 
 
+@pytest.mark.slow
 def test_noise_is_averaged_and_cross_validation_sees_its_size() -> None:
     """Normal errors of 3%: the median of their absolute values is 0.6745 x 3% = 2.02%.
 
@@ -146,6 +147,7 @@ def test_a_term_that_is_noise_is_called_uncertain() -> None:
     assert any("the KV term is uncertain" in n or "the KV term came out at 0" in n for n in notes)
 
 
+@pytest.mark.slow
 def test_two_regimes_where_the_data_have_two() -> None:
     """DistServe's OPT-13B on A100, TP 1: another line from batch 95 on (published fits)."""
     low, high = (19.93e-3, 0.0385e-3, 0.627e-6), (7.166e-3, 0.1583e-3, 0.58e-6)
@@ -160,6 +162,7 @@ def test_two_regimes_where_the_data_have_two() -> None:
     assert any(n.startswith("two regimes: from batch 95") for n in fit.notes)
 
 
+@pytest.mark.slow
 def test_noise_does_not_make_two_regimes() -> None:
     rng = np.random.default_rng(0)
     for _ in range(3):

@@ -27,6 +27,9 @@ from pdplan.spec.builtin import builtin_scenario
 from pdplan.spec.loading import load_scenario, parse_scenario
 from pdplan.spec.scenario import Scenario
 
+#: Each solves many plans; what a plan says of them is checked in test_plan_blocks.
+pytestmark = pytest.mark.slow
+
 THREE = Path(__file__).parents[2] / "scenarios" / "three-classes.yaml"
 
 #: One parallelism, one length of each kind, a benchmark table: a verdict takes milliseconds.

@@ -208,6 +208,7 @@ def test_unknown_names_are_refused() -> None:
         report("search.stock={l44s: 3}")
 
 
+@pytest.mark.slow
 @settings(max_examples=4, deadline=None)
 @given(
     rate=st.floats(5.0, 60.0),

@@ -96,6 +96,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_command_prints_a_document() -> None:
     done = run("--json", "--set", "search.length_quantiles=[]")
     assert done.returncode == 0, done.stderr

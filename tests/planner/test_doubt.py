@@ -323,6 +323,7 @@ def test_the_surer_fleet_is_the_cheapest_of_all(overrides: tuple[str, ...], conf
     assert min(enough) == sum(reach.counts)
 
 
+@pytest.mark.slow
 def test_the_probability_is_where_the_rate_breaks_it() -> None:
     """Only the rate is in doubt, uniformly: the share of rates below the largest that holds, by bisection."""
     found = pdplan.doubt(scenario("uncertainty={rate: +-40%}"), samples=256)
@@ -402,6 +403,7 @@ def test_nothing_in_doubt_is_refused() -> None:
         pdplan.doubt(scenario(), confidence=1.0)
 
 
+@pytest.mark.slow
 def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "simple.yaml"
     file.write_text(SIMPLE)

@@ -28,6 +28,7 @@ def test_goodput_lies_between_a_rate_that_holds_and_one_that_fails() -> None:
     assert at[best.fails_at].attainment.tpot.value == 1.0
 
 
+@pytest.mark.slow
 def test_a_higher_share_never_allows_a_higher_rate() -> None:
     rates = [
         pdplan.goodput(builtin_scenario(), share=s, requests=5000).goodput.rate for s in (0.5, 0.9, 0.99)

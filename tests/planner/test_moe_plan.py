@@ -26,6 +26,7 @@ def planned() -> pdplan.Plan:
     return size(pdplan.Scenario.load(SCENARIO))
 
 
+@pytest.mark.slow
 def test_gpus_and_cost_count_every_rank(planned: pdplan.Plan) -> None:
     fleet = planned.fleet
     p, d = fleet.prefill, fleet.decode

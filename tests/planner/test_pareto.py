@@ -230,6 +230,7 @@ def test_one_token_each_has_no_speed() -> None:
         pareto(scenario, gpus=8)
 
 
+@pytest.mark.slow
 def test_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "points.csv"
     sets = [x for s in SMALL for x in ("--set", s)]

@@ -136,6 +136,7 @@ def test_best_first_finds_what_trying_all_finds() -> None:
     assert found.goodput_per_gpu == pytest.approx(every, rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["prefill", "decode"])
 def test_high_affinity_counts_each_phase(first: str) -> None:
     found = placement(opt_13b(f"first_token_from={first}"), affinity="high", verify=False)
@@ -156,6 +157,7 @@ def test_nodes_let_an_instance_span() -> None:
     assert two.goodput_per_gpu >= one.goodput_per_gpu
 
 
+@pytest.mark.slow
 def test_a_stricter_limit_never_raises_goodput() -> None:
     rates = [
         placement(
@@ -186,6 +188,7 @@ def test_refusals(overrides: tuple[str, ...], affinity: str, error: type[Excepti
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     texts = []
     for _ in range(2):
@@ -204,6 +207,7 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "affinity 'middling' is not known" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_text_reads() -> None:
     found = placement(opt_13b(), affinity="low", requests=5_000)
     lines = str(found).splitlines()

@@ -220,6 +220,7 @@ def test_keep_where_nothing_changed_or_little_came() -> None:
     assert str(r).startswith("KEEP 1 prefill TP1 + 1 decode TP1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [40, 70, 200])
 def test_the_smallest_addition_is_found(rate: int) -> None:
     new = scenario(f"classes.chat.rate={rate} req/s")

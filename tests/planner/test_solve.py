@@ -121,6 +121,7 @@ def test_rate_comes_back(rho: float, service: float) -> None:
     assert found.value == pytest.approx(rho / service, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_loads_and_links_of_a_plan_are_closed(plan: Plan) -> None:
     by_name = {d.name: d for d in plan.derivations}
     now, rate = by_name["prefill.utilization"].value, plan.classes[0].rate

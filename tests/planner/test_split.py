@@ -97,6 +97,7 @@ def test_both_ledgers_are_on_the_table() -> None:
         assert words in text
 
 
+@pytest.mark.slow
 def test_a_slow_wire_is_never_better() -> None:
     fast, slow = report().verdicts[0], report("link=eth-10g", "node.nics=1").verdicts[0]
     assert fast.ledger is not None

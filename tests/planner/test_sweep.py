@@ -115,6 +115,7 @@ def test_a_latin_hypercube_uses_each_part_of_each_axis_once(n: int, seed: int) -
 # ---------------------------------------------------------------- rows
 
 
+@pytest.mark.slow
 def test_rows_are_the_plans(scenario: pdplan.Scenario) -> None:
     found = sweep(scenario, ["classes.chat.rate=[8, 40]", "link=[roce-100g, ib-ndr-400g]"])
     assert len(found.rows) == 4
@@ -195,6 +196,7 @@ def test_too_many_points_are_refused() -> None:
 # ---------------------------------------------------------------- files
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on(scenario: pdplan.Scenario, tmp_path: Path, monkeypatch: Any) -> None:
     over = {"fleet.prefill.count": [1, 2, 3], "overlap": [0, 2]}
     whole = tmp_path / "whole.csv"
@@ -346,6 +348,7 @@ def test_a_cluster_is_checked_first(
 # ---------------------------------------------------------------- means
 
 
+@pytest.mark.slow
 def test_means_are_those_of_the_judged_fleet() -> None:
     fixed = parse_scenario(TEXT + "fleet: {prefill: {count: 2}, decode: {count: 1}}\n")
     over = ["classes.chat.rate=1..80 req/s:60", "fleet.prefill.count=1..2", "overlap=[0, 0.5]"]

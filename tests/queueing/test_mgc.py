@@ -99,6 +99,7 @@ SERVICES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.floats(0.05, 0.97), st.integers(1, 40), SERVICES)
 def test_invariants(rho: float, servers: int, service: ServiceLaw) -> None:

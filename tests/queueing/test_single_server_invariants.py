@@ -93,6 +93,7 @@ def test_quantile_inverts_the_tail(name: str, rho: float, service_s: float) -> N
     assert (np.diff(law.wait_sf(t)) <= 1e-9).all()
 
 
+@pytest.mark.slow
 @each_law
 @FEW
 @given(rho=st.floats(0.02, 0.9), more=st.floats(1.01, 1.05))

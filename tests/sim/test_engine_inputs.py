@@ -41,6 +41,7 @@ WORKLOAD = Workload.from_document(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_tables_are_right_to_three_per_mille(name: str) -> None:
     """2000 random steps of each kind, evaluated by the compiled helpers and by the model itself."""

@@ -26,6 +26,7 @@ def benchmark(name: str) -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_three_cells_agree() -> None:
     """A quick look: M/M/1, M/D/4 and M/G/1 at 0.5."""
     laws = benchmark("engine_laws")
@@ -57,6 +58,7 @@ def test_customer_by_customer(peer: str) -> None:
     assert max(off for _, _, off in found) < 1e-9
 
 
+@pytest.mark.slow
 def test_a_broken_engine_would_be_seen() -> None:
     """Power of the comparison: services 3% longer than the law's are told apart."""
     laws = benchmark("engine_laws")

@@ -24,6 +24,7 @@ def benchmark() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_the_benchmark_runs(tmp_path: Path) -> None:
     tool = benchmark()
     for write in (tool.write_plain, tool.write_azure):

@@ -172,6 +172,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="samples are not here")
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(data=st.data())

@@ -240,6 +240,7 @@ def test_a_free_text_cannot_leave_the_comment() -> None:
 part = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,30}[A-Za-z0-9_])?", fullmatch=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     org=part,

@@ -129,6 +129,7 @@ def test_no_plan_is_an_honest_no_after_what_was_seen(
     assert target.exists()
 
 
+@pytest.mark.slow
 def test_drift_says_what_moved_and_what_to_do(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
