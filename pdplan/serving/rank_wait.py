@@ -136,9 +136,9 @@ class RankedPrefill:
 
     @cached_property
     def _wait(self) -> tuple[Array, Array]:
-        """Law of the wait: times [s] and their probabilities."""
+        """Law of the wait: upper ends of its cells [s], and P(W below them); even within a cell."""
         step, pmf = self._finish.law
-        times = np.maximum(np.arange(pmf.size) * step - self._least_s, 0.0)
+        times = np.maximum((np.arange(pmf.size) + 0.5) * step - self._least_s, 0.0)
         chance = pmf * (1.0 - self._met_idle)
         chance[0] += self._met_idle
         return times, np.cumsum(chance) / chance.sum()
@@ -149,7 +149,8 @@ class RankedPrefill:
         if self.idle:
             return 0.0
         times, cdf = self._wait
-        return float(np.diff(cdf, prepend=0.0) @ times)
+        middle = 0.5 * (times + np.concatenate([times[:1], times[:-1]]))
+        return float(np.diff(cdf, prepend=0.0) @ middle)
 
     @property
     def mean_queue_length(self) -> float:
