@@ -107,21 +107,21 @@ def check(cost: Any, seed: int, change: str, factor: float) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**20), st.sampled_from(sorted(CHANGES)), st.floats(1.01, 8.0))
 def test_the_cost_of_a_plan(seed: int, change: str, factor: float) -> None:
     check(plan_cost, seed, change, factor)
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**20), st.sampled_from(sorted(CHANGES)), st.floats(1.01, 8.0))
 def test_the_cost_of_the_best_design(seed: int, change: str, factor: float) -> None:
     check(designs_cost, seed, change, factor)
 
 
 @pytest.mark.slow
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**20), st.integers(1, 40), st.integers(1, 40))
 def test_more_stock_never_costs_more(seed: int, stock: int, more: int) -> None:
     d = drawn(seed)
