@@ -194,7 +194,8 @@ def test_lengths_that_contradict_each_other(capsys: pytest.CaptureFixture[str], 
 )
 def test_wrong_words_get_one_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, *words)
-    lines = [line for line in err.splitlines() if "built-in example" not in line]
+    talk = ("built-in example", "ompil")  # the first run on a machine says that it compiles
+    lines = [line for line in err.splitlines() if not any(word in line for word in talk)]
     assert (code, out, len(lines)) == (2, "", 1)
     assert lines[0].startswith("pdplan: ")
     assert said in lines[0]
