@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from pdplan.errors import InputError
-from pdplan.normal import ndtr, ndtri
-from pdplan.workload._roots import bracketed_root
+from pdplan.normal import ndtri
 from pdplan.workload.law import Array
 from pdplan.workload.strata import Atoms
 
 _COPULA_MAX: Final = 0.9995  # normal correlation beyond which the coupling is taken as complete
-_NODES, _NODE_SHARES = np.polynomial.legendre.leggauss(5)
+_CLOSE: Final = 1e-8  # to a wanted correlation
+_WEAK: Final = 0.8  # normal correlation to which ten nodes give corners to 1e-12; above it 24 to 3e-7
+_NODES: Final = tuple(np.polynomial.legendre.leggauss(n) for n in (10, 24))
 
 
 class RankGrid(NamedTuple):
@@ -21,39 +22,46 @@ class RankGrid(NamedTuple):
 
     rows: Array
     columns: Array
-    scores: Array  #: normal scores of the quadrature nodes inside each row
-    cuts: Array  #: normal scores between the columns
+    across: Array  #: products of the normal scores at each inner corner
+    apart: Array  #: half the sum of their squares
+
+    def density(self, parameter: Any) -> Array:
+        """Bivariate normal density at the inner corners times 2 pi sqrt(1 - r^2), for each parameter r."""
+        r = np.asarray(parameter)
+        value: Array = np.exp((r * self.across[..., None] - self.apart[..., None]) / (1.0 - r * r))
+        return value
 
 
 def rank_grid(rows: Array, columns: Array) -> RankGrid:
     """Return the grid of two sets of weights, each summing to 1."""
-    start = np.concatenate([[0.0], np.cumsum(rows)[:-1]])
-    ranks = start[:, None] + rows[:, None] * (_NODES + 1) / 2
-    return RankGrid(rows, columns, ndtri(ranks)[:, :, None], ndtri(np.cumsum(columns)[:-1]))
+    # an end that rounding puts at rank 0 or 1 has no finite score; past 9 no weight is left
+    a, b = (np.clip(ndtri(np.cumsum(w)[:-1]), -9.0, 9.0) for w in (rows, columns))
+    a = a[:, None]
+    return RankGrid(rows, columns, a * b, 0.5 * (a * a + b * b))
 
 
 def copula_weights(grid: RankGrid, parameter: float) -> Array:
     """Return the Gaussian copula's probability of each cell, with exact marginals.
 
-    Given a row's normal score z the other score is normal with mean r z and variance 1 - r^2 (Nelsen 2006, An
-    Introduction to Copulas, section 2.3): integrated over each row by Gauss-Legendre, then fitted to both
-    marginals.
+    The cdf at a corner is that of independence and the integral of the density over the parameter from 0
+    (Plackett 1954, Biometrika 41, 351; by its arc sine as in Drezner and Wesolowsky 1990), by Gauss-Legendre.
 
     Examples
     --------
     >>> half = np.array([0.5, 0.5])
     >>> first = copula_weights(rank_grid(half, half), 0.5)[0, 0]  # 1/4 + asin(r) / (2 pi) = 1/3
-    >>> bool(np.isclose(first, 1 / 3, atol=1e-3))
+    >>> bool(np.isclose(first, 1 / 3, atol=1e-12))
     True
     """
+    cells = np.outer(grid.rows, grid.columns)
     if parameter == 0.0:
-        return np.outer(grid.rows, grid.columns)
-    below = ndtr((grid.cuts - parameter * grid.scores) / np.sqrt(1.0 - parameter**2))
-    cumulative = np.ones((grid.rows.size, grid.columns.size))
-    cumulative[:, :-1] = np.einsum("k,ikj->ij", _NODE_SHARES / 2, below)
-    cells = cumulative.copy()
-    cells[:, 1:] -= cumulative[:, :-1]
-    return fit_marginals(grid.rows[:, None] * np.maximum(cells, 1e-300), grid.rows, grid.columns)
+        return cells
+    angle = np.arcsin(parameter)
+    nodes, shares = _NODES[abs(parameter) > _WEAK]
+    tie = grid.density(np.sin(0.5 * angle * (nodes + 1.0))) @ shares * (angle / (4.0 * np.pi))
+    # a cell's weight is the corners' second difference; at the outer edges nothing ties the two
+    cells += np.diff(np.diff(np.pad(tie, 1), axis=0), axis=1)
+    return fit_marginals(np.maximum(cells, 1e-300), grid.rows, grid.columns)
 
 
 def fit_marginals(cells: Array, rows: Array, columns: Array) -> Array:
@@ -99,22 +107,28 @@ def couple(x: Atoms, y: Atoms, length_correlation: float) -> Coupling:
         )
     centred_x, centred_y = x.values - x.mean, y.values - y.mean
     sign, wanted = float(np.copysign(1.0, length_correlation)), abs(length_correlation)
-    tried: dict[float, tuple[float, Array]] = {0.0: (0.0, np.zeros(0))}
-
-    def reached(size: float) -> float:
-        if size not in tried:
-            weights = copula_weights(grid, sign * size)
-            tried[size] = sign * float(centred_x @ weights @ centred_y) / scale, weights
-        return tried[size][0]
-
     # lengths correlate less than the normals behind them (Lancaster 1957): the root lies above ``wanted``
-    low, high = 0.0, min(wanted, _COPULA_MAX)
-    while reached(high) < wanted:
-        if high == _COPULA_MAX:
+    low, high, size = 0.0, _COPULA_MAX, min(wanted, _COPULA_MAX)
+    while True:
+        weights = copula_weights(grid, sign * size)
+        reached = sign * float(centred_x @ weights @ centred_y) / scale
+        if abs(reached - wanted) <= _CLOSE or high - low <= _CLOSE:
+            return Coupling(sign * size, weights)
+        if reached > wanted:
+            high = size
+        elif size == _COPULA_MAX:
             raise InputError(
                 f"length_correlation is {length_correlation:g}: lengths with these laws correlate at "
-                f"{'most' if sign > 0 else 'least'} {sign * reached(high):.3g}; use a value nearer to 0"
+                f"{'most' if sign > 0 else 'least'} {sign * reached:.3g}; use a value nearer to 0"
             )
-        low, high = high, min(1.01 * high * wanted / reached(high), _COPULA_MAX)
-    size = bracketed_root(lambda s: reached(s) - wanted, low, high, tolerance=1e-8)
-    return Coupling(sign * size, tried[size][1])
+        else:
+            low = size
+        newton = size + (wanted - reached) * scale / _slope(grid, x, y, sign * size)
+        inside = low < newton < high
+        size = newton if inside else high if high == _COPULA_MAX else 0.5 * (low + high)
+
+
+def _slope(grid: RankGrid, x: Atoms, y: Atoms, parameter: float) -> float:
+    """Return dE[XY]/dr: the density at the corners, by what either law jumps there."""
+    density = grid.density([parameter])[..., 0] / (2.0 * np.pi * np.sqrt(1.0 - parameter**2))
+    return float(np.diff(x.values) @ density @ np.diff(y.values))
