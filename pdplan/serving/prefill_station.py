@@ -214,10 +214,10 @@ class PrefillStation:
             return one_at_a_time_law(self.router, self.arrival_rate, self.service, self.instances)
         if self.ranks > 1:
             return self.ranked
-        return batched_law(self.router, self._batching, self.service, self.instances)
+        return batched_law(self.router, self.batching, self.service, self.instances)
 
     @cached_property
-    def _batching(self) -> BatchedWait:
+    def batching(self) -> BatchedWait:
         """One batching instance under random routing."""
         rate = self.arrival_rate / self.instances
         return BatchedWait(rate, self._new_tokens, self.mix.weight, self.max_batch_tokens, self._batch_step_s)
@@ -262,7 +262,7 @@ class PrefillStation:
         """
         if self.discipline != "batched":
             return 0.0
-        chain = self.ranked.chain if self.ranks > 1 else self._batching.chain
+        chain = self.ranked.chain if self.ranks > 1 else self.batching.chain
         carried = chain.carried if isinstance(chain, RankChain) else chain.carried_pmf
         units = np.arange(carried.size)
         step = float(carried @ units**2) / float(carried @ units)

@@ -168,7 +168,7 @@ def test_a_broken_law_shows_in_its_residual() -> None:
     q = float(law.quantile_s(0.99))
     assert quantile_residual(law.sf, q, 0.99, 1e-6) < 1e-9
     assert quantile_residual(law.sf, 1.05 * q, 0.99, 1e-6) > 1e-4
-    chain = chosen.prefill.station._batching.chain
+    chain = chosen.prefill.station.batching.chain
     assert abs(chain_residual(chain)) < 2e-3
     moved = type(chain)(
         chain.arrival_rate * 1.05,

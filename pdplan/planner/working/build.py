@@ -18,6 +18,16 @@ class Term(NamedTuple):
     of: str = ""
 
 
+class Quantity(NamedTuple):
+    """What a number is called and comes to, for one that can come about in several ways."""
+
+    name: str
+    title: str
+    symbol: str
+    unit: str
+    value: float
+
+
 def by_formula(
     name: str,
     title: str,

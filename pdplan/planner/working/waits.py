@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pdplan.planner.stations import PrefillSide
-from pdplan.planner.working.build import Term, by_formula, computed
+from pdplan.planner.working.build import Quantity, Term, by_formula, computed
 from pdplan.queueing.mg1 import mg1_mean_wait_s
 from pdplan.queueing.mm1 import mm1_mean_wait_s
 from pdplan.symbolic import Derivation
@@ -19,16 +19,12 @@ _POINTS = 20_000
 def wait_derivation(side: PrefillSide, name: str) -> Derivation:
     """Return the mean wait of a prompt for its prefill."""
     station = side.station
-    title, symbol = "Mean wait before prefill", "E[W]"
+    wait = Quantity(name, "Mean wait before prefill", "E[W]", "s", station.mean_wait_s)
     rate, n, service = station.arrival_rate / side.count, side.count, station.service
     alone = (station.router == "random" or n == 1) and not station.unequal_stages
     if station.discipline == "mm1" and station.router in ("random", "round_robin"):
         return by_formula(
-            name,
-            title,
-            symbol,
-            "s",
-            station.mean_wait_s,
+            *wait,
             mm1_mean_wait_s,
             trust=station.trust,
             arrival_rate=Term(rate, "lambda", "1/s"),
@@ -36,11 +32,7 @@ def wait_derivation(side: PrefillSide, name: str) -> Derivation:
         )
     if station.discipline == "one_at_a_time" and alone:
         return by_formula(
-            name,
-            title,
-            symbol,
-            "s",
-            station.mean_wait_s,
+            *wait,
             mg1_mean_wait_s,
             trust=station.trust,
             arrival_rate=Term(rate, "lambda", "1/s"),
@@ -48,16 +40,12 @@ def wait_derivation(side: PrefillSide, name: str) -> Derivation:
             service_scv=Term(service.scv, "SCV"),
         )
     if station.discipline == "batched" and station.ranks == 1:
-        return _batched(side, name, title, symbol)
+        return _batched(side, wait)
     if station.ranks > 1:
-        return _ranked(side, name, title, symbol)
+        return _ranked(side, wait)
     law: Any = station.queue
     return computed(
-        name,
-        title,
-        symbol,
-        "s",
-        station.mean_wait_s,
+        *wait,
         equation="W = max(0, W + S - A) in law; E[W] = integral of P(W > t) dt",
         latex=r"W \overset{d}{=} \max(0,\, W + S - A),\qquad \mathrm{E}[W] = \int_0^\infty P(W > t)\,dt",
         method=f"{station.discipline}, {station.router}: law {type(law).__name__} at load "
@@ -69,16 +57,12 @@ def wait_derivation(side: PrefillSide, name: str) -> Derivation:
     )
 
 
-def _batched(side: PrefillSide, name: str, title: str, symbol: str) -> Derivation:
+def _batched(side: PrefillSide, wait: Quantity) -> Derivation:
     """Prompts that share steps: the law of what waits, put through one more step."""
     station = side.station
-    chain = station._batching.chain
+    chain = station.batching.chain
     return computed(
-        name,
-        title,
-        symbol,
-        "s",
-        station.mean_wait_s,
+        *wait,
         equation="Q' = max(Q - B, 0) + A(d(min(Q, B))) in law: prompt tokens Q at the start of a step",
         latex=r"Q' = (Q - B)^{+} + A\bigl(d(\min(Q, B))\bigr),\qquad Q' \overset{d}{=} Q",
         method=f"stationary law on {chain.pmf.size} points of {chain.unit_tokens:.0f} tokens; E[W] is a "
@@ -91,16 +75,12 @@ def _batched(side: PrefillSide, name: str, title: str, symbol: str) -> Derivatio
     )
 
 
-def _ranked(side: PrefillSide, name: str, title: str, symbol: str) -> Derivation:
+def _ranked(side: PrefillSide, wait: Quantity) -> Derivation:
     """Attention ranks with queues of their own and steps in common."""
     station = side.station
     chain = station.ranked.chain
     return computed(
-        name,
-        title,
-        symbol,
-        "s",
-        station.mean_wait_s,
+        *wait,
         equation="Q' = max(Q - b, 0) + A(D) in law: prompt tokens Q at one of r ranks, D the slowest's step",
         latex=r"Q' = (Q - b)^{+} + A(D),\qquad D = \max_{j \le r} d(Q_j)",
         method=f"fixed point on {chain.pmf.size} points of {chain.unit_tokens:.0f} tokens, "
