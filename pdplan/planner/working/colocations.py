@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pdplan.errors import InfeasibleError, UnstableError
 from pdplan.planner.colocated import ColocatedFleet
-from pdplan.planner.formulas import gpus_of, pool_usd_per_hour, share_slack_of, slack_of
+from pdplan.planner.formulas import gpus_of, pool_usd_per_hour
 from pdplan.planner.problem import Problem
 from pdplan.planner.result import ClassPlan, Colocated, Cost, Objective
 from pdplan.planner.working.build import Term, by_formula, computed, given, quantile_residual
-from pdplan.planner.working.objectives import joint_limits, objective_name
+from pdplan.planner.working.objectives import joint_limits, objective_name, slack_derivation
 from pdplan.spec.slo import JointTarget, Target
 from pdplan.symbolic import Derivation
 from pdplan.trust import Trust
@@ -119,83 +119,70 @@ def _fleet(problem: Problem, c: Colocated) -> ColocatedFleet | None:
 def _objective(
     problem: Problem, fleet: ColocatedFleet | None, k: ClassPlan, o: Objective, name: str
 ) -> list[Derivation]:
-    share = isinstance(o.target, JointTarget)
-    rows = [
-        given(
-            f"{name}.limit",
-            f"Limit of {k.name}: {o.target}",
-            "y_max",
-            "" if share else "s",
-            o.limit,
-            "slo of the scenario",
+    """Return the limit of an objective, both ends of what comes of it, and the room left."""
+    joint = isinstance(o.target, JointTarget)
+    limit = given(
+        f"{name}.limit",
+        f"Limit of {k.name}: {o.target}",
+        "y_max",
+        "" if joint else "s",
+        o.limit,
+        "slo of the scenario",
+    )
+    if isinstance(o.target, JointTarget):
+        rows = [*joint_limits(o.target, k.name, name), *_shares(k, o, name)]
+        value = Term(o.value, "a_low", "", f"{name}.low")
+    else:
+        rows = _latencies(k, o, o.target, name, _residual(problem, fleet, k, o, o.target))
+        value = Term(o.value, "y", "s", f"{name}.value")
+    return [limit, *rows, slack_derivation(o, k.name, name, value, ", colocated")]
+
+
+def _shares(k: ClassPlan, o: Objective, name: str) -> list[Derivation]:
+    """Return both ends of the share of requests within both limits."""
+    return [
+        computed(
+            f"{name}.{end}",
+            f"Share of requests of {k.name} within both limits, colocated, at {end}",
+            f"a_{end}",
+            "",
+            value,
+            equation="a = max(0, F(x) + G(y) - 1) to min(F(x), G(y))",
+            latex=r"\max(0, F(x) + G(y) - 1) \le a \le \min(F(x), G(y))",
+            method="TPOT between its mean and the law of single gaps; Frechet bounds",
+            residual=max(0.0, o.low - o.high),
+            residual_of="how far the lower bound lies above the upper",
+            source="docs/theory/colocated",
+            trust=Trust.BOUNDED,
+        )
+        for end, value in (("low", o.low), ("high", o.high))
+    ]
+
+
+def _latencies(k: ClassPlan, o: Objective, target: Target, name: str, residual: float) -> list[Derivation]:
+    """Return a latency between its two ends."""
+    metric = target.metric.upper()
+    return [
+        computed(
+            f"{name}.{end}",
+            f"{target.stat} of {metric} of {k.name}, colocated{words}",
+            f"{metric}_{target.stat}",
+            "s",
+            value,
+            equation="q = min{t : P(X > t) <= 1 - p}; TPOT between its mean and the law of single gaps",
+            latex=r"q = \min\{t : P(X > t) \le 1 - p\}",
+            method="step chain of a chunked engine, waits and own iterations convolved",
+            residual=residual,
+            residual_of="distance of 1 - p from [P(X > q), P(X >= q)]",
+            source="docs/theory/colocated",
+            trust=o.trust,
+        )
+        for end, words, value in (
+            ("low", ", at least", o.low),
+            ("value", "", o.value),
+            ("high", ", at most", o.high),
         )
     ]
-    if isinstance(o.target, JointTarget):
-        rows += joint_limits(o.target, k.name, name)
-        for end, value in (("low", o.low), ("high", o.high)):
-            rows.append(
-                computed(
-                    f"{name}.{end}",
-                    f"Share of requests of {k.name} within both limits, colocated, at {end}",
-                    f"a_{end}",
-                    "",
-                    value,
-                    equation="a = max(0, F(x) + G(y) - 1) to min(F(x), G(y))",
-                    latex=r"\max(0, F(x) + G(y) - 1) \le a \le \min(F(x), G(y))",
-                    method="TPOT between its mean and the law of single gaps; Frechet bounds",
-                    residual=max(0.0, o.low - o.high),
-                    residual_of="how far the lower bound lies above the upper",
-                    source="docs/theory/colocated",
-                    trust=Trust.BOUNDED,
-                )
-            )
-        return [
-            *rows,
-            by_formula(
-                f"{name}.slack",
-                f"Room left of {k.name}: of the misses allowed, those not used, colocated",
-                "slack",
-                "",
-                o.slack,
-                share_slack_of,
-                trust=o.trust,
-                limit=Term(o.limit, "a_min", "", f"{name}.limit"),
-                value=Term(o.value, "a_low", "", f"{name}.low"),
-            ),
-        ]
-    residual = _residual(problem, fleet, k, o, o.target)
-    for end, value in (("low", o.low), ("value", o.value), ("high", o.high)):
-        rows.append(
-            computed(
-                f"{name}.{end}",
-                f"{o.target.stat} of {o.target.metric.upper()} of {k.name}, colocated"
-                + {"low": ", at least", "high": ", at most", "value": ""}[end],
-                f"{o.target.metric.upper()}_{o.target.stat}",
-                "s",
-                value,
-                equation="q = min{t : P(X > t) <= 1 - p}; TPOT between its mean and the law of single gaps",
-                latex=r"q = \min\{t : P(X > t) \le 1 - p\}",
-                method="step chain of a chunked engine, waits and own iterations convolved",
-                residual=residual,
-                residual_of="distance of 1 - p from [P(X > q), P(X >= q)]",
-                source="docs/theory/colocated",
-                trust=o.trust,
-            )
-        )
-    rows.append(
-        by_formula(
-            f"{name}.slack",
-            f"Room left of {k.name}: {o.target}, colocated",
-            "slack",
-            "",
-            o.slack,
-            slack_of,
-            trust=o.trust,
-            limit=Term(o.limit, "y_max", "s", f"{name}.limit"),
-            value=Term(o.value, "y", "s", f"{name}.value"),
-        )
-    )
-    return rows
 
 
 def _residual(

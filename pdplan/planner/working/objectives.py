@@ -39,18 +39,26 @@ def _single(c: ClassPlan, o: Objective, name: str, of: str, values: dict[str, st
             o.limit,
             f"slo of class {c.name} in the scenario",
         ),
-        by_formula(
-            f"{name}.slack",
-            f"Room left of {c.name}: {o.target}",
-            "slack",
-            "",
-            o.slack,
-            slack_of,
-            trust=o.trust,
-            limit=Term(o.limit, "y_max", "s", f"{name}.limit"),
-            value=Term(o.value, "y", "s", held_to),
-        ),
+        slack_derivation(o, c.name, name, Term(o.value, "y", "s", held_to)),
     ]
+
+
+def slack_derivation(o: Objective, who: str, name: str, value: Term, beside: str = "") -> Derivation:
+    """Return the room left of an objective; ``beside`` names a fleet that is not the plan's."""
+    share = isinstance(o.target, JointTarget)
+    symbol, unit = ("a_min", "") if share else ("y_max", "s")
+    what = "of the misses allowed, those not used" if share else str(o.target)
+    return by_formula(
+        f"{name}.slack",
+        f"Room left of {who}: {what}{beside}",
+        "slack",
+        "",
+        o.slack,
+        share_slack_of if share else slack_of,
+        trust=o.trust,
+        limit=Term(o.limit, symbol, unit, f"{name}.limit"),
+        value=value,
+    )
 
 
 def joint_limits(target: JointTarget, who: str, name: str) -> list[Derivation]:
@@ -98,17 +106,5 @@ def _joint(c: ClassPlan, o: Objective, name: str) -> list[Derivation]:
                 trust=Trust.BOUNDED,
             )
         )
-    rows.append(
-        by_formula(
-            f"{name}.slack",
-            f"Room left of {c.name}: of the misses allowed, those not used",
-            "slack",
-            "",
-            o.slack,
-            share_slack_of,
-            trust=o.trust,
-            limit=Term(o.limit, "a_min", "", f"{name}.limit"),
-            value=Term(o.value, "a", "", f"{name}.attainment"),
-        )
-    )
+    rows.append(slack_derivation(o, c.name, name, Term(o.value, "a", "", f"{name}.attainment")))
     return rows
