@@ -19,11 +19,11 @@ def is_symbolic(value: Any) -> bool:
 
 def _extremes(value: Any) -> tuple[float, float] | None:
     """Return (min, max) of a number or array, NaN if any entry is NaN; None for a symbol."""
-    if is_symbolic(value):
-        return None
-    if isinstance(value, (int, float)):
+    if isinstance(value, (int, float)):  # nearly every call
         v = float(value)
         return v, v
+    if is_symbolic(value):
+        return None
     import numpy as np
 
     array = np.asarray(value, dtype=float)

@@ -152,6 +152,8 @@ class Roofline:
         full = self._pass(
             part + chunk * share, part + 1.0, part, context, chunk * share, pairs, 1.0, routed + chunk
         )
+        if self.exchange is None and (chunk > 0).all():
+            return full.total_s
         decode = self.decode_step_s(batch, context_tokens)
         both = full.total_s if self.exchange is None else np.maximum(full.total_s, decode)
         total = np.where(chunk > 0, both, decode)
@@ -266,5 +268,5 @@ class Roofline:
 
 def _split(compute_s: Any, memory_s: Any) -> tuple[Any, Any]:
     """Put the longer of the two under its own name and nothing under the other."""
-    bound = compute_s >= memory_s
-    return np.where(bound, compute_s, 0.0), np.where(bound, 0.0, memory_s)
+    bound = np.greater_equal(compute_s, memory_s)
+    return compute_s * bound, memory_s * ~bound

@@ -45,10 +45,8 @@ class ChunkedStation(ColocatedStation):
         rest = new - full * chunk
         through = (full * chunk + cached) ** 2
         per_chunk = (through - cached**2) / np.maximum(full, 1.0)
-        shape = np.broadcast_shapes(b.shape, new.shape)
-        wide = np.broadcast_to(b, shape)
-        whole = self._chunk_extra_s(wide, np.broadcast_to(chunk, shape), per_chunk)
-        last = self._chunk_extra_s(wide, rest, (new + cached) ** 2 - through)
+        chunks = np.stack([np.broadcast_to(chunk, rest.shape), rest])
+        whole, last = self._chunk_extra_s(b, chunks, np.stack([per_chunk, (new + cached) ** 2 - through]))
         return np.asarray(full * whole + np.where(rest > 0, last, 0.0))
 
     @cached_property

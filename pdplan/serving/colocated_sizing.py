@@ -12,7 +12,7 @@ from pdplan.latency.model import LatencyModel
 from pdplan.serving.colocated_base import ColocatedStation
 from pdplan.serving.colocated_station import colocated_station
 from pdplan.serving.demand import ClassDemand, total_rate
-from pdplan.serving.roots import decreasing_root, smallest_count
+from pdplan.serving.roots import smallest_count
 
 Meets = Callable[[ColocatedStation], bool]
 
@@ -120,5 +120,7 @@ def largest_rate_per_instance(
     high = 2 * low
     while within(high):
         low, high = high, 2 * high
-    high = decreasing_root(lambda rate: 1.0 if within(rate) else -1.0, low, high, rtol=rtol)
-    return high * (1 - 2 * rtol) if within(high * (1 - 2 * rtol)) else low
+    while high - low > rtol * high:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if within(middle) else (low, middle)
+    return low

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -119,7 +120,7 @@ class TabulatedStep:
         return np.asarray(inside + beyond)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class ModelStep:
     """t(n) of a latency model, every context at its mean, slowed by the step factor.
 
@@ -146,7 +147,7 @@ class ModelStep:
         require_fraction("step_factor", step_factor, open_low=True)
         return cls(model.decode_step_s, mean_context, step_factor, model.decode_range[1])
 
-    @property
+    @cached_property
     def per_context_token_s(self) -> float:
         """Slope in the context at a batch of 32, or the whole range if that is smaller [s/tok]."""
         batch = min(32.0, self.valid_to)

@@ -16,13 +16,15 @@ from pdplan.trust import Trust
 
 #: Points of a curve, and the smallest share of slower requests that it shows.
 POINTS: Final = 64
+#: Cells of the lattice from which a law is read.
+_CELLS: Final = 8192
 SMALLEST: Final = 1e-3
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class ReadLaw:
-    """A law of TTFT or E2E whose percentiles are read off a curve: to 1e-3, in a fraction of the time."""
+    """A law of TTFT or E2E whose percentiles are read off a lattice: to 3e-3, in a fraction of the time."""
 
     law: TtftLaw
 
@@ -43,32 +45,31 @@ class ReadLaw:
 
     def sf(self, t: Any) -> Any:
         """P(latency > t)."""
-        return self.law.sf(t)
-
-    @cached_property
-    def _coarse(self) -> tuple[Array, Array]:
-        high = float(self.law.offset_s.max()) + self.law.wait.range_s
-        t = np.linspace(float(self.law.offset_s.min()), high, 4 * POINTS)
-        return t, np.minimum.accumulate(np.asarray(self.law.sf(t), dtype=float))
+        times, slower = self._curve
+        return np.interp(t, times, slower, left=1.0, right=0.0)
 
     def quantile_s(self, p: Any) -> Any:
-        """Smallest t with P(latency <= t) >= p [s]: the bracket on the curve, cut once more."""
-        t, slower = self._coarse
-        levels = 1.0 - np.ravel(np.asarray(p, dtype=float)) + 1e-12
-        at = np.clip(np.searchsorted(-slower, -levels), 1, t.size - 1)
-        fine = t[at - 1, None] + (t[at] - t[at - 1])[:, None] * np.linspace(0.0, 1.0, 33)[None, :]
-        above = np.asarray(self.law.sf(fine.ravel())).reshape(fine.shape)
-        found = np.array([_crossing(*row) for row in zip(fine, above, levels, strict=True)])
-        return float(found[0]) if np.ndim(p) == 0 else found.reshape(np.shape(p))
+        """Smallest t with P(latency <= t) >= p [s], on the curve."""
+        times, slower = self._curve
+        return np.interp(1.0 - np.asarray(p, dtype=float), slower[::-1], times[::-1])
 
-
-def _crossing(t: Array, slower: Array, level: float) -> float:
-    """Where a falling curve reaches a level, between its points by a straight line."""
-    k = int(np.argmax(slower <= level)) if slower[-1] <= level else t.size - 1
-    if k == 0 or slower[k - 1] <= slower[k]:
-        return float(t[k])
-    share = min(1.0, (slower[k - 1] - level) / (slower[k - 1] - slower[k]))
-    return float(t[k - 1] + share * (t[k] - t[k - 1]))
+    @cached_property
+    def _curve(self) -> tuple[Array, Array]:
+        """The curve: lengths and waits on one lattice, convolved; both keep their mean there."""
+        offset, wait = self.law.offset_s, self.law.wait
+        low = float(offset.min())
+        step = (float(offset.max()) - low + wait.range_s) / (_CELLS - 1)
+        at = (offset - low) / step
+        cell = at.astype(int)
+        upper: Array = self.law.weight * (at - cell)
+        fixed = np.bincount(cell, self.law.weight - upper, _CELLS + 1)[:_CELLS]
+        fixed[1:] += np.bincount(cell, upper, _CELLS)[: _CELLS - 1]
+        edges: Array = (np.arange(_CELLS, dtype=float) + 0.5) * step
+        waits = -np.diff(wait.sf(edges), prepend=1.0)
+        spectra = np.fft.rfft(np.stack([fixed, waits]), 2 * _CELLS, axis=1)
+        pmf = np.fft.irfft(spectra[0] * spectra[1], 2 * _CELLS)[:_CELLS]
+        slower: Array = np.minimum.accumulate(1.0 - np.cumsum(pmf))
+        return low + edges, slower
 
 
 def laws_of(fleet: Disaggregated) -> dict[str, dict[str, list[list[float]]]]:

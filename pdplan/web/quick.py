@@ -6,6 +6,7 @@ the kinds mostly stay, so that only their counts are sought; the full answer rep
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -35,18 +36,28 @@ class _Fleet(Disaggregated):
     """A fleet whose laws are made once, as fine as a search needs them, and reported from a curve."""
 
     @cached_property
-    def _laws(self) -> dict[str, TtftLaw]:
+    def _laws(self) -> dict[tuple[str, str], TtftLaw]:
+        return {}
+
+    @cached_property
+    def _read(self) -> dict[tuple[str, str], ReadLaw]:
         return {}
 
     def ttft(self, demand: ClassDemand, *, points: int = _REPORT) -> Any:
-        if demand.name not in self._laws:
-            self._laws[demand.name] = super().ttft(demand, points=SEARCH_POINTS)
-        law = self._laws[demand.name]
-        return ReadLaw(law) if points == _REPORT else law
+        return self._law("ttft", demand, super().ttft, points)
 
     def e2e(self, demand: ClassDemand, *, points: int = _REPORT) -> Any:
-        law = super().e2e(demand, points=SEARCH_POINTS)
-        return ReadLaw(law) if points == _REPORT else law
+        return self._law("e2e", demand, super().e2e, points)
+
+    def _law(self, metric: str, demand: ClassDemand, make: Callable[..., TtftLaw], points: int) -> Any:
+        key = metric, demand.name
+        if key not in self._laws:
+            self._laws[key] = make(demand, points=SEARCH_POINTS)
+        if points != _REPORT:
+            return self._laws[key]
+        if key not in self._read:
+            self._read[key] = ReadLaw(self._laws[key])
+        return self._read[key]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +76,15 @@ class _Fleets(Evaluator):
             p, d = self.prefill(prefill, prefill_count), self.decode(decode, decode_count)
             self._made[key] = _Fleet(self.problem, p, d)
         return self._made[key]
+
+
+class _QuickSearch(Search):
+    """A search over fleets that are made once."""
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """Fleets, each made once."""
+        return _Fleets(self.problem)
 
 
 def quick_answer(scenario: Scenario, kinds: Kinds | None) -> dict[str, Any]:
@@ -103,9 +123,7 @@ def _kind(option: InstanceOption) -> Kind:
 
 
 def _answer(scenario: Scenario) -> dict[str, Any]:
-    problem = assemble(scenario)
-    search = Search(problem)
-    search.__dict__["evaluator"] = _Fleets(problem)
+    search = _QuickSearch(assemble(scenario))
     best = find(search)
     fleet = search.evaluator.fleet(best.prefill, best.prefill_count, best.decode, best.decode_count)
     judged = judge(fleet)
