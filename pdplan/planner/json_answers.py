@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pdplan.errors import EXIT_NO, EXIT_OK, InfeasibleError
+from pdplan.planner.answer import Plan
 from pdplan.planner.json_text import document_text, refusal_document
 from pdplan.planner.sizing import plan
 from pdplan.planner.verdicts import split
@@ -43,10 +44,7 @@ def plan_answer(
     >>> answer.document["schema"], answer.exit_code
     ('pdplan.plan/1', 0)
     """
-    return _honest(
-        "plan",
-        lambda: JsonAnswer(plan(scenario, verify=verify, requests=requests, seed=seed).document()),
-    )
+    return _planned(Plan.document, scenario, verify, requests, seed)
 
 
 def full_plan_answer(
@@ -59,9 +57,14 @@ def full_plan_answer(
     ScenarioError
         A name or length that is wrong.
     """
-    return _honest(
-        "plan",
-        lambda: JsonAnswer(plan(scenario, verify=verify, requests=requests, seed=seed).full_document()),
+    return _planned(Plan.full_document, scenario, verify, requests, seed)
+
+
+def _planned(
+    show: Callable[[Plan], dict[str, Any]], scenario: Scenario, verify: bool, requests: int | None, seed: int
+) -> JsonAnswer:
+    return honest_answer(
+        "plan", lambda: JsonAnswer(show(plan(scenario, verify=verify, requests=requests, seed=seed)))
     )
 
 
@@ -75,9 +78,8 @@ def split_answer(
     ScenarioError
         A name or length that is wrong.
     """
-    return _honest(
-        "split",
-        lambda: JsonAnswer(split(scenario, verify=verify, requests=requests, seed=seed).document()),
+    return honest_answer(
+        "split", lambda: JsonAnswer(split(scenario, verify=verify, requests=requests, seed=seed).document())
     )
 
 
@@ -96,11 +98,20 @@ def validate_answer(scenario: Scenario, *, requests: int | None = None, seed: in
         result = validate(scenario, seed=seed, **number)
         return JsonAnswer(result.document(), EXIT_OK if result else EXIT_NO)
 
-    return _honest("validate", answer)
+    return honest_answer("validate", answer)
 
 
-def _honest(command: str, answer: Callable[[], JsonAnswer]) -> JsonAnswer:
-    """Turn an honest no into its document."""
+def honest_answer(command: str, answer: Callable[[], JsonAnswer]) -> JsonAnswer:
+    """Return an answer; where there is none, the document of that honest no.
+
+    Examples
+    --------
+    >>> def nothing_fits() -> JsonAnswer:
+    ...     raise InfeasibleError("no prefill instance is possible")
+    >>> answer = honest_answer("plan", nothing_fits)
+    >>> answer.document["feasible"], answer.exit_code
+    (False, 1)
+    """
     try:
         return answer()
     except InfeasibleError as error:
