@@ -6,22 +6,10 @@ from typing import TYPE_CHECKING
 
 from pdplan import units
 from pdplan.planner.text import table, time_text, wrap
+from pdplan.planner.ttft_parts import PARTS
 
 if TYPE_CHECKING:
     from pdplan.planner.result import ClassPlan, Objective
-
-#: Parts of TTFT, in words.
-PARTS = {
-    "overhead": "host",
-    "queue": "queue",
-    "prefill": "prefill",
-    "transfer_wait": "link queue",
-    "transfer": "transfer",
-    "admission": "admission",
-    "join": "join",
-    "first_step": "first step",
-    "residual": "running step",
-}
 
 
 def class_lines(c: ClassPlan, width: int) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pdplan.planner.ttft_parts import PARTS
 from pdplan.plotting import (
     RAREST,
     SERIES,
@@ -23,20 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from pdplan.planner.result import ClassPlan, Latency, Objective
-
-#: Parts of a mean TTFT, in the order in which a request meets them, and what people call them.
-PARTS: Final = {
-    "overhead": "host",
-    "queue": "queue",
-    "prefill": "prefill",
-    "iterations": "steps until the first token",
-    "transfer_wait": "link queue",
-    "transfer": "transfer",
-    "admission": "admission",
-    "join": "join",
-    "residual": "running step",
-    "first_step": "first step",
-}
 
 
 def plot_latency(latency: Latency, ax: Axes | None = None, *, label: str | None = None) -> Axes:

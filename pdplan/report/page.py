@@ -7,7 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from pdplan.planner.plot_latency import PARTS, visible_parts
+from pdplan.planner.plot_latency import visible_parts
+from pdplan.planner.ttft_parts import PARTS
 from pdplan.plotting import require_matplotlib
 from pdplan.report.assumptions import MEANINGS, inputs_of
 from pdplan.report.cost_curve import cost_curve

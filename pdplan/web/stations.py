@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from pdplan import units
+from pdplan.planner.ttft_parts import PARTS
 from pdplan.web.charts.tables import Bar, bar_table
-
-#: Parts of the mean TTFT in the order in which a request meets them.
-PARTS: Final = {
-    "overhead": "host",
-    "queue": "queue",
-    "prefill": "prefill",
-    "transfer_wait": "link queue",
-    "transfer": "transfer",
-    "admission": "admission",
-    "join": "join",
-    "residual": "running step",
-    "first_step": "first step",
-}
 
 
 def loads(fleet: dict[str, Any]) -> str:
