@@ -135,17 +135,19 @@ def with_class(document: Document) -> Document:
     name = next(n for n in (f"class-{i}" for i in range(2, 99)) if n not in names)
     changed = copy.deepcopy(document)
     changed["classes"] = [*classes, copy.deepcopy(classes[-1]) | {"name": name}]
-    if "total_tokens" in changed:
-        for c in changed["classes"]:
-            c["share"] = f"{1 / len(changed['classes'])!r}"
-    return changed
+    return _equal_shares(changed)
 
 
 def without_class(document: Document, index: int) -> Document:
     """Return the document without one class."""
     changed = copy.deepcopy(document)
     del changed["classes"][index]
-    if "total_tokens" in changed:
-        for c in changed["classes"]:
-            c["share"] = f"{1 / len(changed['classes'])!r}"
-    return changed
+    return _equal_shares(changed)
+
+
+def _equal_shares(document: Document) -> Document:
+    """Give the classes of a scenario that says its total rate equal shares of it."""
+    classes = document["classes"]
+    if "total_tokens" not in document:
+        return document
+    return document | {"classes": [c | {"share": f"{1 / len(classes)!r}"} for c in classes]}
