@@ -15,7 +15,7 @@ from pdplan.planner.formulas import (
     tokens_pace_s,
 )
 from pdplan.planner.result import ClassPlan, Latency
-from pdplan.planner.working.build import Term, atoms_mean, by_formula, computed, quantile_residual
+from pdplan.planner.working.build import Quantity, Term, atoms_mean, by_formula, computed, quantile_residual
 from pdplan.serving.demand import ClassDemand
 from pdplan.symbolic import Derivation
 
@@ -141,14 +141,10 @@ def _mean_tpot(chosen: Disaggregated, demand: ClassDemand, c: ClassPlan, of: str
     law, itl = chosen.tpot(demand), chosen.decode.law
     gap = Term(itl.mean_itl_s, "ITL", "s", "decode.itl")
     per_step = Term(itl.work.tokens_per_step, "m")
-    name, title = f"tpot{of}.mean", f"Mean TPOT of {c.name}"
+    mean = Quantity(f"tpot{of}.mean", f"Mean TPOT of {c.name}", "TPOT", "s", c.tpot.mean_s)
     if law.extra_s is None:
         return by_formula(
-            name,
-            title,
-            "TPOT",
-            "s",
-            c.tpot.mean_s,
+            *mean,
             tokens_pace_s,
             trust=c.tpot.trust,
             mean_itl_s=gap,
@@ -158,11 +154,7 @@ def _mean_tpot(chosen: Disaggregated, demand: ClassDemand, c: ClassPlan, of: str
     weight = demand.weight[more] / demand.weight[more].sum()
     added = float(weight @ (np.asarray(law.extra_s)[more] / (demand.output_tokens[more] - 1.0)))
     return by_formula(
-        name,
-        title,
-        "TPOT",
-        "s",
-        c.tpot.mean_s,
+        *mean,
         delayed_pace_s,
         trust=c.tpot.trust,
         mean_itl_s=gap,
