@@ -12,6 +12,7 @@ from pdplan.latency.memory import prefill_activation_bytes
 from pdplan.latency.parameters import weight_bytes
 from pdplan.planner import Plan
 from pdplan.planner.instances import InstanceOption, weights_dtype
+from pdplan.planner.no_colocated import no_colocated
 from pdplan.planner.problem import Problem
 from pdplan.planner.result import ClassPlan, Fleet, Objective, PoolPlan
 from pdplan.spec.scenario import Scenario
@@ -72,7 +73,7 @@ def colocated_deployment(plan: Plan, *, model_id: str | None = None) -> Deployme
     colocated = plan.colocated
     count = colocated.count or colocated.count_low
     if colocated.pool is None or count is None:
-        raise InfeasibleError(f"no colocated fleet meets the objectives: {colocated.why}")
+        raise InfeasibleError(no_colocated(colocated.why))
     pool = _pool(plan, "colocated", colocated.pool, count=count)
     checked = colocated.settled or "the colocated fleet is by formulas"
     notes = []

@@ -13,6 +13,7 @@ from pdplan.latency.expert_parallel import require_degrees
 from pdplan.latency.memory import memory_fit, prefill_activation_bytes
 from pdplan.latency.model import LatencyModel
 from pdplan.latency.roofline import Roofline
+from pdplan.planner.no_colocated import UNMODELLED
 from pdplan.spec.accelerator import Accelerator
 from pdplan.spec.catalog import catalog_document, load_accelerator
 from pdplan.spec.link import Link
@@ -307,13 +308,12 @@ def _refuse_unmodelled(scenario: Scenario, parallel: Parallel, role: Role) -> No
         )
     if ranks and role == "colocated" and scenario.colocated.parallel is None:
         raise InfeasibleError(
-            "dp_attention, taken over from the prefill pool, is not modelled in colocated fleets: give "
-            "theirs, e.g. colocated: {parallel: {tp: 8}}"
+            f"dp_attention, taken over from the prefill pool, {UNMODELLED}: give theirs, "
+            "e.g. colocated: {parallel: {tp: 8}}"
         )
     if ranks and role == "colocated":
         raise UnsupportedError(
-            f"{at}: dp_attention is not modelled in colocated fleets: give theirs, "
-            "e.g. colocated: {parallel: {tp: 8}}"
+            f"{at}: dp_attention {UNMODELLED}: give theirs, e.g. colocated: {{parallel: {{tp: 8}}}}"
         )
     if ranks and role == "prefill" and scenario.prefill.discipline != "batched":
         raise UnsupportedError(

@@ -11,6 +11,7 @@ import numpy as np
 from pdplan.errors import InfeasibleError, InputError
 from pdplan.planner.colocated import ColocatedFleet, size_colocated
 from pdplan.planner.evaluate import Disaggregated
+from pdplan.planner.no_colocated import no_colocated
 from pdplan.planner.predict_closed import closed_formula, closed_simulation
 from pdplan.planner.predict_open import open_formula, open_simulation
 from pdplan.planner.predict_parts import Means, SimulatedMeans
@@ -204,7 +205,7 @@ def _colocated(scenario: Scenario) -> ColocatedFleet:
     problem = assemble(scenario)
     sized = size_colocated(problem)
     if sized.pool is None:
-        raise InfeasibleError(f"no colocated fleet meets the objectives: {sized.why}")
+        raise InfeasibleError(no_colocated(sized.why))
     option = next(o for o in problem.options("colocated") if o.degrees == sized.pool.degrees)
     return ColocatedFleet(problem, option, sized.pool.count)
 

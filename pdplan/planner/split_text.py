@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pdplan import units
 from pdplan.planner.class_text import objective_text
+from pdplan.planner.no_colocated import no_colocated
 from pdplan.planner.text import gpus_text, time_text, wrap
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def verdict_lines(v: ClassVerdict, width: int) -> list[str]:
 def colocated_lines(c: Colocated, width: int) -> list[str]:
     """Return the colocated fleet beside a split one, or why there is none."""
     if c.pool is None or c.cost_low is None or c.count_low is None:
-        return wrap(f"Colocated: no fleet meets the objectives: {c.why}.", width)
+        return wrap(f"Colocated: {no_colocated(c.why, 'fleet')}.", width)
     each = f"{c.pool.parallelism}, {c.pool.discipline}"
     if c.cost is None:
         text = (

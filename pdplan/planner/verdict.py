@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pdplan.errors import InputError
 from pdplan.planner.evaluate import Disaggregated
+from pdplan.planner.no_colocated import no_colocated
 from pdplan.planner.result import Colocated, Fleet, Need
 from pdplan.serving.economics import Verdict
 
@@ -145,7 +146,7 @@ def decide(
         return "infeasible", "no split fleet meets the objectives, a colocated one does"
     split = fleet.cost.usd_per_hour
     if colocated.cost_low is None:
-        return "split", f"no colocated fleet meets the objectives: {colocated.why}"
+        return "split", no_colocated(colocated.why)
     low = colocated.cost_low.usd_per_hour
     if split < low - TIE_USD:
         return (

@@ -85,7 +85,7 @@ LINES = (
     r"(?:Verified|Checked|CONTRADICTED) by (?P<said_verification>.*)\.",
     r"Replayed (?P<said_replay>.*)\.",
     r"  planned for (?P<said_trace>.*)",
-    r"Colocated: no fleet meets the objectives: (?P<said_colocated_why>.*)\.",
+    r"Colocated: no fleet (?:meets the objectives|can be judged): (?P<said_colocated_why>.*)\.",
     r" +prefill +{prefill.instances:n} +{prefill.gpus_each:label} +{prefill.gpus:n} +"
     r"{prefill.utilization:pct} +{max_utilization:pct} +\w+, \w+",
     r" +decode +{decode.instances:n} +{decode.gpus_each:label} +{decode.gpus:n} +{decode.utilization:pct} +"
@@ -154,7 +154,7 @@ LINES = (
     r"{-verdict@.high.saving:n} USD/h more; at a larger rate a split fleet costs less\.",
     rf"Verdict for {CLASS}: keep colocated \(no_interference\): costs (?:the same|{{-verdict@.high.saving:n}} USD/h "
     r"more)(?: over any link)?; the objectives tolerate the interference\.",
-    rf"Verdict for {CLASS}: split: no colocated fleet meets the objectives: (?P<said_verdict>.*)\.",
+    rf"Verdict for {CLASS}: split: no colocated fleet (?:meets the objectives|can be judged): (?P<said_verdict>.*)\.",
     rf"Verdict for {CLASS}: (?:no fleet|keep colocated) \(?[a-z_]*\)?:? ?[^\d]*\.",
     rf"Verdict for {CLASS}: keep colocated \(slow_link\): (?:costs the same|costs {{-verdict@.high.saving:n}} USD/h more), and "
     r"transfer {verdict@.ttft_penalty:pct} of prefill \(allowed {verdict@.max_ttft_penalty:pct}\); worst ITL "

@@ -12,10 +12,12 @@ import pdplan
 from pdplan.errors import InfeasibleError, UnsupportedError
 from pdplan.latency.expert_degrees import Degrees
 from pdplan.latency.scaled import ScaledLatency
+from pdplan.planner.colocated import size_colocated
 from pdplan.planner.problem import assemble
 from pdplan.planner.search import Search
 from pdplan.planner.simulated import simulate_fleet
 from pdplan.planner.sizing import size
+from pdplan.planner.split_text import colocated_lines
 from pdplan.planner.stations import PrefillSide
 
 SCENARIO = str(Path(__file__).parents[2] / "scenarios" / "deepseek-r1-ep.yaml")
@@ -92,6 +94,15 @@ def test_engine_agrees_on_decode(planned: pdplan.Plan) -> None:
     # a request decodes for 22 s: 100,000 of them last 38 times as long, the batch's growth is no matter
     seen = simulate_fleet(fleet, 100_000, 0).statistic("tpot", None, None).value
     assert fleet.tpot(problem.demand).mean_s == pytest.approx(seen, rel=0.03)
+
+
+def test_colocated_fleets_that_take_over_attention_ranks_are_not_judged() -> None:
+    problem = assemble(pdplan.Scenario.load(SCENARIO, overrides=("colocated.parallel=null",)))
+    (line,) = colocated_lines(size_colocated(problem), 200)
+    assert line.startswith(
+        "Colocated: no fleet can be judged: dp_attention, taken over from the prefill pool, "
+    )
+    assert line.endswith("give theirs, e.g. colocated: {parallel: {tp: 8}}.")
 
 
 @pytest.mark.parametrize(
