@@ -247,6 +247,19 @@ def test_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "frontier 'beauty' is not known" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["points.txt", "points", "points.CSV.gz"])
+def test_points_are_written_as_csv_alone(
+    name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["pareto", "--gpus", "8", "-o", str(tmp_path / name)])
+    assert left.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == f"pdplan: --output is {tmp_path / name}: its name must end in .csv\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_sure_points_of_colocated_come_from_their_own_fleet(throughput: Pareto) -> None:
     for p in throughput.points:
         if isinstance(p.fleet, MixedFleet) and p.sure:
