@@ -71,8 +71,21 @@ def on_fleet(measurements: Measurements, instances: tuple[int, int] | None) -> M
 
 
 def load_named(name: str) -> LatencyProfile:
-    """Load a profile: a YAML file, or a name of the catalog."""
+    """Load a profile: a YAML file, or a name of the catalog.
+
+    Raises
+    ------
+    UnknownNameError
+        The catalog has no such name.
+    InputError
+        No such file, or none that is a profile.
+    """
     path = Path(name)
+    if path.suffix in (".yaml", ".yml") and not path.exists():
+        raise InputError(
+            f"latency profile {name}: no such file; pdplan profile fit ... -o {path.name} writes one, "
+            "pdplan catalog ls lists those with a name"
+        )
     if path.suffix in (".yaml", ".yml") or path.is_file():
         return load_profile(path)
     return load_profile(catalog_path("latency", name))

@@ -207,6 +207,8 @@ def test_text_fits_its_width(mine: Path, table: Path, capsys: pytest.CaptureFixt
     ("argv", "says"),
     [
         (("fit", "missing.csv"), "missing.csv: cannot be read"),
+        (("show", "missing.yaml"), "latency profile missing.yaml: no such file; pdplan profile fit"),
+        (("compare", "mine.yaml", "gone.yml"), "latency profile gone.yml: no such file"),
         (("fit", "steps.csv", "-o", "out.json"), "a profile is YAML"),
         (("fit", "steps.csv", "-o", "nowhere/out.yaml"), "the folder nowhere does not exist"),
         (("fit", "steps.csv", "--select", "model"), "write KEY=VALUE"),
