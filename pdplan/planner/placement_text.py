@@ -54,10 +54,10 @@ def _bought(found: Placement) -> str:
 
 def _served(found: Placement) -> str:
     if found.missed is None or found.prefill.seen is None:
-        if found.prefill_option.pp > 1:
+        if found.prefill_option.pp > 1 and found.problem.scenario.prefill.discipline == "batched":
             return (
-                "Not simulated, and formulas are optimistic for prefill pipelines of unequal prompts: they "
-                "may carry half of this. Let the engine settle it (leave --no-verify out)."
+                "Not simulated, and formulas are optimistic for prefill pipelines of unequal prompts in "
+                "batches: they may carry half of this. Let the engine settle it (leave --no-verify out)."
             )
         return "Not simulated: formulas alone."
     seen = found.prefill.seen

@@ -218,4 +218,8 @@ def test_the_text_reads() -> None:
     assert "optimistic for prefill pipelines" in high
     flat = placement(builtin_scenario(("prefill.parallel.pp=[1]",)), affinity="high", verify=False)
     assert "Not simulated: formulas alone." in str(flat)
+    alone = ("prefill.discipline=one_at_a_time", "prefill.parallel={tp: [1], pp: [2]}")
+    piped = placement(builtin_scenario(alone), affinity="high", verify=False)
+    assert piped.prefill_option.pp == 2
+    assert "Not simulated: formulas alone." in str(piped)  # a law of its own: `pipeline_wait`
     assert max(map(len, high.splitlines())) <= 80
