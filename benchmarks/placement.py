@@ -138,9 +138,9 @@ simulator has no such limit but takes at most 50,000 tokens of context into a st
 PIPELINES = """
 Prefill pipelines: the law of batches takes the wait of one stage, exact for equal steps (DistServe, equation
 2). Steps of different lengths also wait between stages, which it leaves out: it is optimistic by half with
-PP 2 here, and by more with longer pipelines and higher percentiles. That is why `placement` lets the engine settle
-every candidate that the formulas put near the top (within 15%). Prompts one at a time have a law of their
-own, with means within 15% ([pipelines](moe.md#prefill-pipelines-of-unequal-prompts)).
+PP 2 here, and by more with longer pipelines and higher percentiles. That is why `placement` lets the engine
+settle every candidate that the formulas put near the top (within 15%). Prompts one at a time have a law of
+their own, with means within 15% ([pipelines](moe.md#prefill-pipelines-of-unequal-prompts)).
 
 ## Decode: PP scales throughput, TP shortens the step
 
