@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pdplan.errors import InputError
 from pdplan.interop.benchmarks.document import Document
-from pdplan.interop.benchmarks.metric_blocks import blocks_of, model_of, run_of_blocks
+from pdplan.interop.benchmarks.metric_blocks import blocks_of, config_of, model_of, run_of_blocks
 from pdplan.interop.benchmarks.reader import Reader, Select
 from pdplan.interop.benchmarks.values import finite
 from pdplan.latency.measured import Measurements
@@ -29,11 +28,8 @@ def read(document: Document, select: Select) -> Measurements:
     InputError
         Several objects, or a report that is not whole.
     """
-    if len(document.entries) > 1:
-        raise InputError(f"{document.source}: holds {len(document.entries)} reports: give each its own file")
-    value = document.first
-    config = value.get("input_config")
-    config = config if isinstance(config, dict) else {}
+    value = document.only
+    config = config_of(value)
     corrections: list[str] = []
     if value.get("was_cancelled"):
         corrections.append("The benchmark was cancelled before its end.")

@@ -100,6 +100,19 @@ class Document:
         """The first JSON object; empty where there is none."""
         return self.entries[0].value if self.entries else {}
 
+    @property
+    def only(self) -> dict[str, Any]:
+        """The first JSON object of a file that holds one report.
+
+        Raises
+        ------
+        InputError
+            It holds several.
+        """
+        if len(self.entries) > 1:
+            raise InputError(f"{self.source}: holds {len(self.entries)} reports: give each its own file")
+        return self.first
+
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """The lines of a CSV that are neither empty nor comments (#); none where the content is not one."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from pdplan.errors import InputError
 from pdplan.interop.benchmarks import aiperf
 from pdplan.interop.benchmarks.document import Document
-from pdplan.interop.benchmarks.metric_blocks import blocks_of, model_of, run_of_blocks
+from pdplan.interop.benchmarks.metric_blocks import blocks_of, config_of, model_of, run_of_blocks
 from pdplan.interop.benchmarks.reader import Reader, Select
 from pdplan.latency.measured import Measurements
 
@@ -27,12 +26,10 @@ def read(document: Document, select: Select) -> Measurements:
     InputError
         Several objects, or a report that is not whole.
     """
-    if len(document.entries) > 1:
-        raise InputError(f"{document.source}: holds {len(document.entries)} reports: give each its own file")
-    config = document.first.get("input_config")
-    config = config if isinstance(config, dict) else {}
+    value = document.only
+    config = config_of(value)
     corrections: list[str] = []
-    run = run_of_blocks(blocks_of(document.first), config, document.entries[0].where, corrections)
+    run = run_of_blocks(blocks_of(value), config, document.entries[0].where, corrections)
     return Measurements(
         tool="genai-perf",
         source=document.source,

@@ -35,9 +35,7 @@ def recognise(document: Document) -> bool:
 
 def read(document: Document, select: Select) -> Measurements:
     """Read the benchmarks, one run each."""
-    if len(document.entries) > 1:
-        raise InputError(f"{document.source}: holds {len(document.entries)} reports: give each its own file")
-    value = document.first
+    value = document.only
     corrections = [
         "TTFT and inter-token latency converted from ms to s; request latency is in s already.",
         "Time per output token includes TTFT and is not read: TPOT is from the inter-token latency.",

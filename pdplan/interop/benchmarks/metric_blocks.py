@@ -76,6 +76,12 @@ def run_of_blocks(
     )
 
 
+def config_of(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what the client was told, as far as the file says."""
+    config = value.get("input_config")
+    return config if isinstance(config, dict) else {}
+
+
 def model_of(config: Mapping[str, Any]) -> str | None:
     """Return the model that the client was pointed at, where it says."""
     names = _find(config, "model_names")
