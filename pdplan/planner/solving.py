@@ -10,7 +10,7 @@ from pdplan import units
 from pdplan.errors import InputError, UnitError, did_you_mean
 from pdplan.planner.answer import Plan
 from pdplan.planner.derive import derivations_of
-from pdplan.planner.solving_closed import solve_closed
+from pdplan.planner.solving_closed import Question, solve_closed
 from pdplan.planner.solving_formulas import FORMULAS, Named
 from pdplan.planner.solving_root import input_named, solve_root
 from pdplan.planner.solving_tree import Leaf, Tree, pick
@@ -92,9 +92,8 @@ def solve_formula(name: str, unknown: str, equals: str, given: Mapping[str, str]
         return float(formula.function(**{**numbers, argument: value}))
 
     expression = _traced(formula, leaves)
-    found = solve_closed(
-        name, formula.symbol, formula.unit, expression, leaves, leaves[argument], asked, evaluate
-    )
+    question = Question(name, formula.symbol, formula.unit, leaves, leaves[argument], asked, evaluate)
+    found = solve_closed(question, expression)
     if found is None:
         raise InputError(f"--for {unknown}: {name} has no closed form in it: solve for another symbol")
     return found
@@ -196,7 +195,8 @@ def solve_plan(plan: Plan, quantity: str, unknown: str, equals: str | None) -> S
         numbers = {leaf.name: leaf.value for leaf in used.values()} | {unknown_leaf.name: value}
         return float(expression.subs({s: numbers[s.name] for s in expression.free_symbols}))
 
-    found = solve_closed(quantity, step.symbol, step.unit, expression, used, unknown_leaf, asked, evaluate)
+    question = Question(quantity, step.symbol, step.unit, used, unknown_leaf, asked, evaluate)
+    found = solve_closed(question, expression)
     if found is None:
         raise InputError(f"--for {unknown}: {quantity} has no closed form in it: solve for another symbol")
     return replace(found, notes=("everything else in the formula as it is in the plan", *found.notes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pdplan.errors import InfeasibleError, PdplanError
@@ -20,32 +21,47 @@ from pdplan.symbolic.write_text import text
 _LOOKS = [10.0 ** (k / 4) for k in range(-48, 49)]
 
 
-def solve_closed(
-    name: str,
-    symbol: str,
-    unit: str,
-    expression: Any,
-    leaves: Mapping[str, Leaf],
-    unknown: Leaf,
-    asked: float,
-    evaluate: Callable[[float], float],
-) -> Solution | None:
-    """Return the solution in closed form, or None where there is none.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What one symbol must be for a quantity to come to a value.
 
     Parameters
     ----------
     name, symbol, unit : str
         Of the quantity.
-    expression
-        The quantity in sympy symbols that bear the names of ``leaves``.
     leaves : mapping
-        The symbols of the expression.
+        The symbols that it is made of.
     unknown : Leaf
         The one to solve for.
     asked : float
         What the quantity is to be.
     evaluate : callable
         The quantity at a value of the unknown, by the functions themselves; raises outside their range.
+    """
+
+    name: str
+    symbol: str
+    unit: str
+    leaves: Mapping[str, Leaf]
+    unknown: Leaf
+    asked: float
+    evaluate: Callable[[float], float]
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Every number that is known, by name: the other symbols, and the quantity itself."""
+        known = {leaf.name: leaf.value for leaf in self.leaves.values() if leaf.name != self.unknown.name}
+        return known | {self.name: self.asked}
+
+
+def solve_closed(question: Question, expression: Any) -> Solution | None:
+    """Return the solution in closed form, or None where there is none.
+
+    Parameters
+    ----------
+    question : Question
+    expression
+        The quantity in sympy symbols that bear the names of the question's leaves.
 
     Raises
     ------
@@ -54,27 +70,21 @@ def solve_closed(
     """
     import sympy
 
-    answer = sympy.Symbol(name, positive=True)
-    target = sympy.Symbol(unknown.name, positive=True)
+    answer = sympy.Symbol(question.name, positive=True)
+    target = sympy.Symbol(question.unknown.name, positive=True)
     found = inverses(expression, target, answer)
     if not found:
         return None
-    numbers = {leaf.name: leaf.value for leaf in leaves.values() if leaf.name != unknown.name} | {name: asked}
     valid: list[tuple[Any, float]] = []
     for inverse in found:
-        value = _number(inverse.expression, numbers)
-        if (
-            value is not None
-            and _gives(evaluate, value, asked)
-            and all(abs(value - v) > 1e-9 * v for _, v in valid)
-        ):
+        value = _number(inverse.expression, question.numbers)
+        if value is not None and _gives(question, value) and all(abs(value - v) > 1e-9 * v for _, v in valid):
             valid.append((inverse.expression, value))
     if not valid:
-        raise InfeasibleError(_out_of_range(name, unit, unknown, asked, evaluate))
-    best, value = min(
-        valid, key=lambda pair: abs(math.log(pair[1] / unknown.value)) if unknown.value > 0 else pair[1]
-    )
-    return _shown(name, symbol, unit, best, leaves, unknown, asked, value, evaluate, numbers, valid)
+        raise InfeasibleError(_out_of_range(question))
+    now = question.unknown.value
+    best, value = min(valid, key=lambda pair: abs(math.log(pair[1] / now)) if now > 0 else pair[1])
+    return _shown(question, best, value, [v for _, v in valid if v != value])
 
 
 def _number(expression: Any, numbers: Mapping[str, float]) -> float | None:
@@ -83,50 +93,39 @@ def _number(expression: Any, numbers: Mapping[str, float]) -> float | None:
     return value.real if real and value.real >= 0 else None
 
 
-def _gives(evaluate: Callable[[float], float], value: float, asked: float) -> bool:
+def _gives(question: Question, value: float) -> bool:
     try:
-        return abs(evaluate(value) - asked) <= 1e-9 * abs(asked)
+        return abs(question.evaluate(value) - question.asked) <= 1e-9 * abs(question.asked)
     except (PdplanError, ArithmeticError):
         return False
 
 
-def _out_of_range(
-    name: str, unit: str, unknown: Leaf, asked: float, evaluate: Callable[[float], float]
-) -> str:
+def _out_of_range(question: Question) -> str:
     """Say what the quantity can be, over all values of the unknown that the formula takes."""
-    seen = []
+    seen, asked, unknown = [], question.asked, question.unknown
     start = unknown.value if unknown.value > 0 else 1.0
     for factor in _LOOKS:
         try:
-            seen.append(evaluate(start * factor))
+            seen.append(question.evaluate(start * factor))
         except (PdplanError, ArithmeticError):
             continue
-    unit = f" {unit}" if unit else ""
+    unit = f" {question.unit}" if question.unit else ""
     if not seen:
         span = "the formula has no value there"
     elif asked < min(seen):
         span = f"it is at least {min(seen):.4g}{unit}, ask for more"
     else:
         span = f"it is at most {max(seen):.4g}{unit}, ask for less"
-    return f"no {unknown.argument} makes {name} {asked:.4g}{unit}: {span}"
+    return f"no {unknown.argument} makes {question.name} {asked:.4g}{unit}: {span}"
 
 
-def _shown(
-    name: str,
-    symbol: str,
-    unit: str,
-    expression: Any,
-    leaves: Mapping[str, Leaf],
-    unknown: Leaf,
-    asked: float,
-    value: float,
-    evaluate: Callable[[float], float],
-    numbers: Mapping[str, float],
-    valid: list[tuple[Any, float]],
-) -> Solution:
-    symbols = {leaf.name: leaf.symbol for leaf in leaves.values()} | {name: symbol}
-    units = {leaf.name: leaf.unit for leaf in leaves.values()} | {name: unit}
+def _shown(question: Question, expression: Any, value: float, others: list[float]) -> Solution:
+    name, unit, unknown, asked = question.name, question.unit, question.unknown, question.asked
+    leaves = question.leaves.values()
+    symbols = {leaf.name: leaf.symbol for leaf in leaves} | {name: question.symbol}
+    units = {leaf.name: leaf.unit for leaf in leaves} | {name: unit}
     names = sorted({s.name for s in expression.free_symbols})
+    numbers = question.numbers
     used = {n: numbers[n] for n in names}
 
     def formula(**given: float) -> float:
@@ -137,8 +136,7 @@ def _shown(
     put = {n: number(v, digits) + (f" [{units[n]}]" if units[n] else "") for n, v in used.items()}
     left = text_symbol(unknown.symbol)
     shown_unit = f" {unknown.unit}" if unknown.unit else ""
-    back = evaluate(value)
-    others = [v for _, v in valid if v != value]
+    back = question.evaluate(value)
     rows = [(f"{text_symbol(symbols[n])} = {put[n].replace(' [', ' ').rstrip(']')}", n) for n in names]
     size = max((len(row[0]) for row in rows), default=0)
     return Solution(
@@ -149,7 +147,7 @@ def _shown(
         unit=unknown.unit,
         answer=f"{left} = {number(value)}{shown_unit}",
         method="closed form, solved by sympy and proved by putting it back symbolically",
-        equation=f"{text_symbol(symbol)} is {name}, {left} is {unknown.name}",
+        equation=f"{text_symbol(question.symbol)} is {name}, {left} is {unknown.name}",
         inverse=f"{left} = {text(node, lambda n: text_symbol(symbols[n]))}",
         substituted=f"{left} = {text(node, put.__getitem__)}",
         latex=f"{latex_symbol(unknown.symbol)} = {latex(node, lambda n: latex_symbol(symbols[n]))}",
