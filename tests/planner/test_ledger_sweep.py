@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wire import SCENARIO
 
 from pdplan.errors import InputError
 from pdplan.planner.ledger_sweep import LedgerSweep, ledgers, linear_ledgers, pooled_waits
@@ -18,27 +19,8 @@ EIGHT = {"kv_bytes_per_token": 131072, "prefill_s_per_token": 0.205 / 2048, "dec
 
 @pytest.fixture(scope="module")
 def real() -> LedgerSweep:
-    """An 8B on A100 and 25 GbE, TP1."""
-    return ledgers(
-        Scenario.model_validate(
-            {
-                "version": 1,
-                "model": "llama-3.1-8b",
-                "accelerator": "a100-80gb",
-                "link": "eth-25g",
-                "prefill": {"parallel": {"tp": 1}},
-                "decode": {"parallel": {"tp": 1}},
-                "classes": [
-                    {
-                        "name": "chat",
-                        "rate": "2 req/s",
-                        "workload": "azure-conv-2023",
-                        "slo": {"ttft": {"p90": "5 s"}, "tpot": {"mean": "50 ms"}},
-                    }
-                ],
-            }
-        )
-    )
+    """The sweep of docs/validation/wire.md: an 8B on A100 and 25 GbE, TP1."""
+    return ledgers(Scenario.model_validate(SCENARIO))
 
 
 class TestLinear:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_scenarios import M_D_1
 
 import pdplan
 from pdplan.cli import main
@@ -26,21 +27,7 @@ from pdplan.planner.sizing import size
 from pdplan.spec.loading import parse_scenario
 from pdplan.spec.scenario import Scenario
 
-#: One prefill instance, one prompt at a time, every prompt 2000 tokens at 25,000 tok/s: M/D/1 with S = 80 ms.
-FAST = """\
-version: 1
-model: llama-3.1-8b
-accelerator: h100-sxm-80gb
-link: roce-100g
-first_token_from: prefill
-latency: {max_prefill: 25000 tok/s, decode_table: {1: 8 ms, 16: 9 ms, 64: 13 ms, 128: 20 ms, 256: 36 ms}}
-classes:
-  - {name: chat, rate: 5 req/s, prompt_tokens: 2000, output_tokens: 150,
-     slo: {ttft: {p95: 800 ms}, tpot: {mean: 25 ms}}}
-prefill: {parallel: {tp: 1}, discipline: one_at_a_time, router: random}
-decode: {parallel: {tp: 1}}
-uncertainty: {rate: +-40%, prefill_time: +-30%}
-"""
+FAST = M_D_1 + "uncertainty: {rate: +-40%, prefill_time: +-30%}\n"
 ROOFLINE = """\
 version: 1
 model: llama-3.1-8b

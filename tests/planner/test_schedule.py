@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_scenarios import EQUAL_REQUESTS
 
 import pdplan
 from pdplan.errors import InfeasibleError, InputError
@@ -21,21 +22,7 @@ from pdplan.planner.simulation import chosen_fleet
 from pdplan.planner.sizing import size
 from pdplan.spec.loading import parse_scenario
 
-TEXT = """\
-version: 1
-model: llama-3.1-8b
-accelerator: h100-sxm-80gb
-link: ib-ndr-400g
-classes:
-  - name: chat
-    rate: 8 req/s
-    prompt_tokens: 1000
-    output_tokens: 200
-    slo: {ttft: {p99: 2 s}, tpot: {mean: 50 ms}}
-prefill: {parallel: {tp: [1]}, discipline: one_at_a_time}
-decode: {parallel: {tp: [1]}}
-"""
-TWO = TEXT.replace(
+TWO = EQUAL_REQUESTS.replace(
     "prefill:",
     "  - {name: rag, rate: 2 req/s, prompt_tokens: 4000, output_tokens: 50, slo: {ttft: {mean: 1 s}}}\n"
     "prefill:",
@@ -45,7 +32,7 @@ COUNTS = st.lists(st.integers(1, 6), min_size=1, max_size=24)
 
 
 def scenario(*settings: str) -> pdplan.Scenario:
-    return parse_scenario(TEXT, overrides=settings)
+    return parse_scenario(EQUAL_REQUESTS, overrides=settings)
 
 
 # ---------------------------------------------------------------- counts in time

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_scenarios import M_D_1
 from typer.testing import CliRunner
 
 from pdplan.cli.app import app
@@ -30,25 +31,11 @@ from pdplan.spec.loading import parse_scenario
 from pdplan.spec.scenario import Scenario
 from pdplan.symbolic import Derivation
 
-#: One prefill instance, one prompt at a time, every prompt 2000 tokens at 25,000 tok/s: M/D/1 with S = 80 ms.
-FAST = """\
-version: 1
-model: llama-3.1-8b
-accelerator: h100-sxm-80gb
-link: roce-100g
-first_token_from: prefill
-latency: {max_prefill: 25000 tok/s, decode_table: {1: 8 ms, 16: 9 ms, 64: 13 ms, 128: 20 ms, 256: 36 ms}}
-classes:
-  - {name: chat, rate: 5 req/s, prompt_tokens: 2000, output_tokens: 150,
-     slo: {ttft: {p95: 800 ms}, tpot: {mean: 25 ms}}}
-prefill: {parallel: {tp: 1}, discipline: one_at_a_time, router: random}
-decode: {parallel: {tp: 1}}
-"""
 BY_NAME = {v.name: v for v in LEVERS}
 
 
 def fast(*overrides: str) -> Scenario:
-    return parse_scenario(FAST, "fast", overrides)
+    return parse_scenario(M_D_1, "fast", overrides)
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +188,7 @@ def test_faces(found: Sensitivity, tmp_path: Path) -> None:
     assert "nan" not in text
     assert all(len(line) <= 80 for line in text.splitlines())
     path = tmp_path / "fast.yaml"
-    path.write_text(FAST)
+    path.write_text(M_D_1)
     out = CliRunner().invoke(app, ["sensitivity", str(path), "--json"])
     assert out.exit_code == 0
     document = json.loads(out.stdout)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_scenarios import EQUAL_REQUESTS
 
 import pdplan
 from pdplan.errors import InputError
@@ -26,25 +27,10 @@ from pdplan.planner.sweep_row import fleet_row
 from pdplan.planner.sweep_smooth import at_rates
 from pdplan.spec.loading import parse_scenario
 
-TEXT = """\
-version: 1
-model: llama-3.1-8b
-accelerator: h100-sxm-80gb
-link: ib-ndr-400g
-classes:
-  - name: chat
-    rate: 8 req/s
-    prompt_tokens: 1000
-    output_tokens: 200
-    slo: {ttft: {p99: 2 s}, tpot: {mean: 50 ms}}
-prefill: {parallel: {tp: [1]}, discipline: one_at_a_time}
-decode: {parallel: {tp: [1]}}
-"""
-
 
 @pytest.fixture(scope="module")
 def scenario() -> pdplan.Scenario:
-    return parse_scenario(TEXT)
+    return parse_scenario(EQUAL_REQUESTS)
 
 
 # ---------------------------------------------------------------- axes
@@ -123,7 +109,7 @@ def test_rows_are_the_plans(scenario: pdplan.Scenario) -> None:
         (8, "roce-100g"),
         (8, "ib-ndr-400g"),
     ]
-    plan = size(parse_scenario(TEXT, overrides=("classes.chat.rate=40 req/s", "link=ib-ndr-400g")))
+    plan = size(parse_scenario(EQUAL_REQUESTS, overrides=("classes.chat.rate=40 req/s", "link=ib-ndr-400g")))
     row = found.rows[3]
     assert (row["fleet"], row["gpus"]) == (plan.fleet.label, plan.cost.gpus)
     assert row["usd_per_hour"] == pytest.approx(plan.cost.usd_per_hour, rel=1e-9)
@@ -232,11 +218,11 @@ def test_a_killed_sweep_goes_on(scenario: pdplan.Scenario, tmp_path: Path, monke
 
 def test_another_scenario_or_file_is_another_point(scenario: pdplan.Scenario, tmp_path: Path) -> None:
     points = grid(axes_of({"overlap": [0]}))
-    other = parse_scenario(TEXT.replace("2 s", "3 s"))
+    other = parse_scenario(EQUAL_REQUESTS.replace("2 s", "3 s"))
     keys = {Base.of(s).keys(points, q)[0] for s in (scenario, other) for q in ("plan", "fleet")}
     assert len(keys) == 4
     path = tmp_path / "s.yaml"
-    path.write_text(TEXT.replace("prompt_tokens: 1000\n    output_tokens: 200", "workload: w.csv"))
+    path.write_text(EQUAL_REQUESTS.replace("prompt_tokens: 1000\n    output_tokens: 200", "workload: w.csv"))
     found = []
     for content in ("a", "b"):
         (tmp_path / "w.csv").write_text(content)
@@ -350,7 +336,7 @@ def test_a_cluster_is_checked_first(
 
 @pytest.mark.slow
 def test_means_are_those_of_the_judged_fleet() -> None:
-    fixed = parse_scenario(TEXT + "fleet: {prefill: {count: 2}, decode: {count: 1}}\n")
+    fixed = parse_scenario(EQUAL_REQUESTS + "fleet: {prefill: {count: 2}, decode: {count: 1}}\n")
     over = ["classes.chat.rate=1..80 req/s:60", "fleet.prefill.count=1..2", "overlap=[0, 0.5]"]
     found = sweep(fixed, over, quantities="means")
     base, points = Base.of(fixed), grid(axes_of(over))
@@ -369,7 +355,7 @@ def test_means_are_those_of_the_judged_fleet() -> None:
 
 
 def test_means_of_two_classes_and_bad_points() -> None:
-    text = TEXT.replace("    slo", "    slo").replace(
+    text = EQUAL_REQUESTS.replace("    slo", "    slo").replace(
         "prefill:",
         "  - {name: rag, rate: 1 req/s, prompt_tokens: 4000, output_tokens: 50,"
         " slo: {ttft: {mean: 1 s}}}\nprefill:",
@@ -409,7 +395,7 @@ def test_smooth_stays_within_a_thousandth_of_an_exact_law() -> None:
 def test_ten_thousand_means_in_ten_seconds() -> None:
     import time
 
-    fixed = parse_scenario(TEXT + "fleet: {prefill: {count: 2}, decode: {count: 1}}\n")
+    fixed = parse_scenario(EQUAL_REQUESTS + "fleet: {prefill: {count: 2}, decode: {count: 1}}\n")
     begin = time.process_time()
     found = sweep(fixed, ["classes.chat.rate=1..60:10000"], quantities="means")
     assert len(found.rows) == 10_000
@@ -420,7 +406,7 @@ def test_ten_thousand_means_in_ten_seconds() -> None:
 def test_ten_thousand_means_of_25_fleets_into_overload_in_ten_seconds() -> None:
     import time
 
-    fixed = parse_scenario(TEXT + "fleet: {prefill: {count: 2}, decode: {count: 1}}\n")
+    fixed = parse_scenario(EQUAL_REQUESTS + "fleet: {prefill: {count: 2}, decode: {count: 1}}\n")
     over = ["classes.chat.rate=1..60:400", "fleet.prefill.count=1..5", "fleet.decode.count=1..5"]
     begin = time.process_time()
     found = sweep(fixed, over, quantities="means")
@@ -437,7 +423,9 @@ def test_joined_means_are_those_of_the_fleet(first: str, counts: tuple[int, int]
     from pdplan.planner.sweep_curves import Wire, decode_means, prefill_means
     from pdplan.planner.vary import scaled
 
-    problem = assemble(parse_scenario(TEXT, overrides=(f"first_token_from={first}", "link=eth-100g")))
+    problem = assemble(
+        parse_scenario(EQUAL_REQUESTS, overrides=(f"first_token_from={first}", "link=eth-100g"))
+    )
     p, d = problem.options("prefill")[0], problem.options("decode")[0]
     fleet = Search(problem).evaluator.fleet(p, counts[0], d, counts[1])
     idle = Search(scaled(problem, 1e-6)).evaluator.fleet(p, counts[0], d, counts[1])
