@@ -71,17 +71,13 @@ def finish_delay(chain: StepChain, prompt_pmf: Array) -> FinishDelay:
     What comes behind during later full iterations is taken at its mean.
     """
     arrivals = _arrivals_met(chain, prompt_pmf)
-    times, chances = [], []
-    for k, chance in enumerate(arrivals.chance):
-        rest = float(arrivals.earliest_s[k] + arrivals.width_s[k] / 2)
-        time, law = _finish_times(chain, arrivals.ahead[k], arrivals.together[k], rest)
-        times.append(arrivals.earliest_s[k] + time)
-        chances.append(law * chance)
+    middle = arrivals.earliest_s + arrivals.width_s / 2
+    time, law = _finish_times(chain, arrivals.ahead, arrivals.together, middle)
+    chances = law * arrivals.chance[:, None]
     total = float(arrivals.chance.sum())
-    mean = float(arrivals.chance @ arrivals.width_s) / 2
-    mean += sum(float(t @ c) for t, c in zip(times, chances, strict=True))
-    residual = float(arrivals.chance @ (arrivals.earliest_s + arrivals.width_s / 2))
-    step, pmf = _on_lattice(arrivals.width_s, times, chances)
+    residual = float(arrivals.chance @ middle)
+    step, pmf = _on_lattice(arrivals.width_s, arrivals.earliest_s[:, None] + time, chances)
+    mean = residual + float(np.vdot(time, chances))
     return FinishDelay(step, np.cumsum(pmf) / pmf.sum(), mean / total, residual / total)
 
 
@@ -125,49 +121,41 @@ def _laws(spectra: Complex, size: int) -> Array:
     return np.maximum(np.fft.irfft(spectra, 2 * size, axis=1)[:, :size], 0.0)
 
 
-def _finish_times(chain: StepChain, units: Array, together: Array, rest_s: float) -> tuple[Array, Array]:
+def _finish_times(chain: StepChain, units: Array, together: Array, rest_s: Array) -> tuple[Array, Array]:
     """Times from the end of the iteration met, and their probabilities, for ``units`` ahead and one's own.
 
     Up to the budget: one iteration with all that came, before and behind, or a full one. Above: full ones
-    first.
+    first. One row for each case.
     """
     m, d = chain.budget_units, chain.duration_s
-    first = together[: m + 1].copy()
-    first[m] += float(units[: m + 1].sum()) - float(first.sum())
-    more = np.flatnonzero(units[m + 1 :] > 1e-13) + m + 1
+    first = together[:, : m + 1].copy()
+    first[:, m] += units[:, : m + 1].sum(axis=1) - first.sum(axis=1)
+    more = np.arange(m + 1.0, units.shape[1])
     full = np.ceil(more / m) - 1.0
-    last = np.minimum(more - full * m + chain.units_per_s * (rest_s + full * d[m]), m)
+    last = np.minimum(more - full * m + chain.units_per_s * (rest_s[:, None] + full * d[m]), m)
     later = full * d[m] + np.interp(last, np.arange(m + 1.0), d)
-    time = np.concatenate([d, later])
-    chance = np.concatenate([np.maximum(first, 0.0), units[more]])
-    return time, chance / chance.sum()
+    time = np.concatenate([np.broadcast_to(d, first.shape), later], axis=1)
+    chance = np.concatenate([np.maximum(first, 0.0), units[:, m + 1 :]], axis=1)
+    return time, chance / chance.sum(axis=1, keepdims=True)
 
 
-def _on_lattice(residuals: Array, times: list[Array], chances: list[Array]) -> tuple[float, Array]:
+def _on_lattice(residuals: Array, times: Array, chances: Array) -> tuple[float, Array]:
     """Sum of a uniform residual and of the later times, mixed over what was met, on one lattice."""
-    total = sum(float(c.sum()) for c in chances)
-    reach = 0.0
-    for high, time, chance in zip(residuals, times, chances, strict=True):
-        order = np.argsort(time)
-        beyond = np.cumsum(chance[order][::-1])[::-1]
-        inside = time[order][beyond > 1e-9 * total]
-        reach = max(reach, float(high) + (float(inside[-1]) if inside.size else 0.0))
-    step = reach / (_POINTS - 4)
-    later, rest = np.zeros((len(times), _POINTS)), np.zeros((len(times), _POINTS))
-    for row, (high, time, chance) in enumerate(zip(residuals, times, chances, strict=True)):
-        at = np.minimum(time / step, _POINTS - 2.0)
-        low = at.astype(int)
-        later[row] = np.bincount(low, chance * (1 - (at - low)), minlength=_POINTS)
-        later[row] += np.bincount(low + 1, chance * (at - low), minlength=_POINTS)
-        uniform = _uniform(high / step)
-        rest[row, : uniform.size] = uniform
-    spectra = np.fft.rfft(later, 2 * _POINTS, axis=1) * np.fft.rfft(rest, 2 * _POINTS, axis=1)
+    beyond = np.cumsum(chances[:, ::-1], axis=1)[:, ::-1]
+    inside = np.where(beyond > 1e-9 * float(chances.sum()), times, 0.0)
+    step = float((residuals + inside.max(axis=1)).max()) / (_POINTS - 4)
+    at = np.minimum(times / step, _POINTS - 2.0)
+    low = at.astype(int)
+    upper = chances * (at - low)
+    low += np.arange(len(times))[:, None] * _POINTS
+    later = np.bincount(low.ravel(), (chances - upper).ravel(), len(times) * _POINTS)
+    later += np.bincount(low.ravel() + 1, upper.ravel(), len(times) * _POINTS)
+    spectra = np.fft.rfft(later.reshape(-1, _POINTS), 2 * _POINTS, axis=1)
+    spectra *= np.fft.rfft(uniform_rows(residuals / step, _POINTS), 2 * _POINTS, axis=1)
     return step, np.maximum(np.fft.irfft(spectra.sum(axis=0), 2 * _POINTS)[:_POINTS], 0.0)
 
 
-def _uniform(width: float) -> Array:
-    """U(0, width) rounded to the nearest lattice point."""
-    if width < 1e-9:
-        return np.ones(1)
-    edges = np.concatenate([[0.0], np.arange(0.5, width + 1.0)])
-    return np.asarray(np.diff(np.minimum(edges, width)) / width)
+def uniform_rows(widths: Array, points: int) -> Array:
+    """Row i: U(0, widths[i]) rounded to whole numbers below ``points``."""
+    wide = np.maximum(widths, 1e-9)[:, None]
+    return np.asarray(np.diff(np.minimum(np.arange(points) + 0.5, wide), axis=1, prepend=0.0) / wide)

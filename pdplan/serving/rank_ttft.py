@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from pdplan.serving.chain_ttft import uniform_rows
 from pdplan.serving.rank_arrivals import transforms
 from pdplan.serving.rank_chain import RankChain
 from pdplan.serving.rank_pieces import Levels
@@ -170,7 +171,7 @@ class RankFinish:
         reach = (2.0 + 1.3 * most) * float(levels.duration_s[-1])
         step = min(reach, 2.0 * levels.duration_s[-1] + 2.0 * most * own[0, -1]) / (_POINTS - 1)
         later = [np.fft.rfft(_whole(x.duration_s / step), 2 * _POINTS, axis=1) for x in self._groups[1]]
-        residual = np.fft.rfft(_uniform(levels.duration_s / step), 2 * _POINTS, axis=1)
+        residual = np.fft.rfft(uniform_rows(levels.duration_s / step, _POINTS), 2 * _POINTS, axis=1)
         spectrum = np.zeros(_POINTS + 1, dtype=complex)
         for members, one in self._kinds:
             weight = ahead[members].sum(axis=1)
@@ -197,10 +198,3 @@ def _whole(values: Array) -> Array:
     rows[np.arange(at.size), low] = 1.0 - (at - low)
     rows[np.arange(at.size), low + 1] = at - low
     return rows
-
-
-def _uniform(widths: Array) -> Array:
-    """Row by row U(0, width), rounded to whole numbers."""
-    edges = np.concatenate([[0.0], np.arange(0.5, _POINTS)])
-    width = np.maximum(widths, 1e-9)[:, None]
-    return np.asarray(np.diff(np.minimum(edges, width), axis=1) / width)
