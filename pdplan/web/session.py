@@ -18,7 +18,7 @@ from pdplan.web.state import Document
 
 _LOG: Final = logging.getLogger("pdplan.web")
 #: Rest after a change before the full answer is asked for, and before map and frontier are [s].
-REST_S: Final = 0.12
+REST_S: Final = 0.3
 LONG_REST_S: Final = 0.5
 
 
