@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.result import REPORTED, ClassPlan, Fleet
 from pdplan.planner.working.benchmarks import benchmark_derivations
+from pdplan.planner.working.build import endings
 from pdplan.planner.working.colocations import colocated_derivations
 from pdplan.planner.working.cost import cost_derivations
 from pdplan.planner.working.decode import decode_derivations
@@ -88,11 +89,6 @@ def _said(plan: Plan, ends: dict[str, str]) -> list[Derivation]:
             name, where = f"trace{ends[c.name]}.said", f"trace {c.traced.asked.trace}"
             rows += spoken_derivations(name, str(c.traced), where, Trust.EXACT)
     return rows
-
-
-def endings(classes: tuple[ClassPlan, ...]) -> dict[str, str]:
-    """Return what ends the names of each class's quantities: nothing for one that is alone."""
-    return {c.name: "" if len(classes) == 1 else f".{c.name}" for c in classes}
 
 
 def _gap_percentiles(classes: tuple[ClassPlan, ...]) -> tuple[float, ...]:

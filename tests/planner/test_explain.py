@@ -12,8 +12,12 @@ import pytest
 import pdplan
 from pdplan.errors import InputError
 from pdplan.planner import Plan
+from pdplan.planner.colocated import ColocatedFleet
+from pdplan.planner.problem import assemble
 from pdplan.planner.sizing import size
+from pdplan.planner.working.fewer import fleet_values
 from pdplan.spec.builtin import builtin_scenario
+from pdplan.spec.loading import parse_scenario
 from pdplan.symbolic import Derivation, Shown, show_derivation
 from pdplan.symbolic.numbers import ulp
 from pdplan.trust import Trust
@@ -30,6 +34,16 @@ SETTINGS = {
     ),
     "mm1": ("prefill.discipline=mm1", "first_token_from=prefill"),
 }
+TWO_CLASSES = """\
+version: 1
+model: llama-3.1-8b
+accelerator: h100-sxm-80gb
+link: ib-ndr-400g
+colocated: {parallel: {tp: 1}}
+classes:
+  - {name: chat, rate: 4 req/s, prompt_tokens: 1000, output_tokens: 100, slo: {ttft: {mean: 1 s}}}
+  - {name: rag, rate: 1 req/s, prompt_tokens: 4000, output_tokens: 50, slo: {ttft: {mean: 2 s}}}
+"""
 FILES = ("deepseek-v31-kingsoft.yaml", "three-classes.yaml", "distserve-search.yaml", "deepseek-r1-ep.yaml")
 
 
@@ -179,6 +193,14 @@ def test_a_broken_law_shows_in_its_residual() -> None:
         chain.prompt_pmf,
     )
     assert abs(chain_residual(moved)) > 1e-2
+
+
+def test_names_of_a_colocated_fleet_beside_the_plan_end_with_the_class() -> None:
+    problem = assemble(parse_scenario(TWO_CLASSES))
+    fleet = ColocatedFleet(problem, problem.options("colocated")[0], 4)
+    names = [row.name for row in fleet_values(fleet, "beside", "beside the plan")]
+    classes = [f"beside.{c}.ttft.mean{end}" for c in ("chat", "rag") for end in ("", ".low")]
+    assert names == ["beside.utilization", "beside.kv_p99_share", *classes]
 
 
 def test_kinds() -> None:

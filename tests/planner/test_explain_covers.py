@@ -19,9 +19,9 @@ import pytest
 import pdplan
 from pdplan import units
 from pdplan.planner import Plan
-from pdplan.planner.derive import endings
 from pdplan.planner.note import plan_note
 from pdplan.planner.sizing import size
+from pdplan.planner.working.build import endings
 from pdplan.planner.working.spoken import spoken
 from pdplan.spec.builtin import builtin_scenario
 

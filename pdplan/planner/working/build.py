@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pdplan.symbolic import Derivation
 from pdplan.trust import Trust
+
+if TYPE_CHECKING:
+    from pdplan.planner.result import ClassPlan
+    from pdplan.planner.traffic import ClassTraffic
 
 
 class Term(NamedTuple):
@@ -26,6 +30,19 @@ class Quantity(NamedTuple):
     symbol: str
     unit: str
     value: float
+
+
+def endings(classes: Sequence[ClassPlan | ClassTraffic]) -> dict[str, str]:
+    """Return what ends the names of each class's quantities: nothing for one that is alone.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> chat, rag = SimpleNamespace(name="chat"), SimpleNamespace(name="rag")
+    >>> endings([chat]), endings([chat, rag])
+    ({'chat': ''}, {'chat': '.chat', 'rag': '.rag'})
+    """
+    return {c.name: "" if len(classes) == 1 else f".{c.name}" for c in classes}
 
 
 def by_formula(

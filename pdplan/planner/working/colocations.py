@@ -7,7 +7,7 @@ from pdplan.planner.colocated import ColocatedFleet
 from pdplan.planner.formulas import gpus_of, pool_usd_per_hour
 from pdplan.planner.problem import Problem
 from pdplan.planner.result import ClassPlan, Colocated, Cost, Objective
-from pdplan.planner.working.build import Term, by_formula, computed, given, quantile_residual
+from pdplan.planner.working.build import Term, by_formula, computed, endings, given, quantile_residual
 from pdplan.planner.working.objectives import joint_limits, objective_name, slack_derivation
 from pdplan.spec.slo import JointTarget, Target
 from pdplan.symbolic import Derivation
@@ -32,10 +32,10 @@ def colocated_derivations(problem: Problem, c: Colocated, prefix: str = "colocat
     if c.cost is not None and c.count is not None:
         rows += _end(c, c.cost, c.count, f"{prefix}.high", "upper", prefix)
     fleet = _fleet(problem, c)
+    ends = endings(c.classes)
     for k in c.classes:
-        of = "" if len(c.classes) == 1 else f".{k.name}"
         for o in k.objectives:
-            rows += _objective(problem, fleet, k, o, f"{prefix}.slo{of}.{objective_name(o)}")
+            rows += _objective(problem, fleet, k, o, f"{prefix}.slo{ends[k.name]}.{objective_name(o)}")
     return rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pdplan.errors import InfeasibleError, UnstableError
 from pdplan.planner.colocated import ColocatedFleet
 from pdplan.planner.evaluate import SEARCH_POINTS, Disaggregated
-from pdplan.planner.working.build import computed, given, quantile_residual
+from pdplan.planner.working.build import computed, endings, given, quantile_residual
 from pdplan.serving.demand import ClassDemand
 from pdplan.spec.slo import Target
 from pdplan.symbolic import Derivation
@@ -38,9 +38,9 @@ def fleet_values(fleet: Disaggregated | ColocatedFleet, name: str, words: str) -
 def _colocated(fleet: ColocatedFleet, name: str, words: str) -> list[Derivation]:
     """Return both ends of every objective of a colocated fleet."""
     rows: list[Derivation] = []
-    alone = len(fleet.problem.traffic) == 1
+    ending = endings(fleet.problem.traffic)
     for traffic in fleet.problem.traffic:
-        of = "" if alone else f".{traffic.name}"
+        of = ending[traffic.name]
         ends = [(f"{t.metric}.{t.stat}", "s", fleet.bounds(traffic.demand, t)) for t in traffic.slo.targets]
         if traffic.slo.joint is not None:
             ends.append(("joint", "", (fleet.joint(traffic, 0), fleet.joint(traffic, 1))))
@@ -67,9 +67,9 @@ def value_derivations(fleet: Disaggregated, role: str) -> list[Derivation]:
 
 def _objectives(fleet: Disaggregated, name: str, words: str) -> list[Derivation]:
     rows: list[Derivation] = []
-    alone = len(fleet.problem.traffic) == 1
+    ending = endings(fleet.problem.traffic)
     for traffic in fleet.problem.traffic:
-        of = "" if alone else f".{traffic.name}"
+        of = ending[traffic.name]
         for target in traffic.slo.targets:
             try:
                 rows.append(_value(fleet, traffic.demand, target, f"{name}{of}", words))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pdplan.planner.evaluate import Disaggregated
 from pdplan.planner.result import ClassPlan, Fleet
 from pdplan.planner.search import Search
-from pdplan.planner.working.build import given
+from pdplan.planner.working.build import endings, given
 from pdplan.planner.working.cost import cost_derivations
 from pdplan.planner.working.latencies import class_derivations
 from pdplan.planner.working.objectives import objective_derivations, objective_name
@@ -44,9 +44,9 @@ def stated_derivations(search: Search, fleet: Fleet) -> list[Derivation]:
             ),
         ]
     rows += cost_derivations(search.problem, fleet, "stated.")
-    alone = len(fleet.classes) == 1
+    ends = endings(fleet.classes)
     for c in fleet.classes:
-        of = "" if alone else f".{c.name}"
+        of = ends[c.name]
         rows += _renamed(class_derivations(chosen, c, of))
         rows += objective_derivations(c, of, _held_to(c, of), "stated.slo")
     return rows
