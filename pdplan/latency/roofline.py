@@ -21,6 +21,7 @@ from pdplan.latency.factors import RooflineFactors
 from pdplan.latency.moe_exchange import Exchange, exchange_of
 from pdplan.latency.rates import Rates, achieved_rates
 from pdplan.latency.shape import Device, ModelShape
+from pdplan.latency.unit_times import UnitTimes
 from pdplan.latency.workcount import ACTIVATION_BYTES, WorkCount, count_work
 from pdplan.trust import Trust
 
@@ -79,6 +80,7 @@ class Roofline:
     nic_bytes_per_s: float = 0.0
     work: WorkCount = field(init=False, repr=False)
     rates: Rates = field(init=False, repr=False)
+    unit: UnitTimes = field(init=False, repr=False)
     exchange: Exchange | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -100,7 +102,8 @@ class Roofline:
         exchange = exchange_of(
             self.shape, self.device, rates, self.efficiency, degrees, self.weights_dtype, self.nic_bytes_per_s
         )
-        for name, value in (("work", work), ("rates", rates), ("exchange", exchange)):
+        unit = UnitTimes.of(work, rates, self.shape.layers, self.shape.hidden)
+        for name, value in (("work", work), ("rates", rates), ("unit", unit), ("exchange", exchange)):
             object.__setattr__(self, name, value)
 
     @property
@@ -203,23 +206,16 @@ class Roofline:
 
         ``routed`` are the tokens of all ranks; the others are of the fullest one.
         """
-        w, r, f, window = self.work, self.rates, self.efficiency, self.shape.sliding_window
-        routed = routed * (f.expert_imbalance if self.ep > 1 else 1.0)  # as many as the busiest GPU sees
+        w, u, f, window = self.work, self.unit, self.efficiency, self.shape.sliding_window
+        compute, memory = _split(u.dense_s * tokens, u.dense_weights_s)
         moe = self.shape.moe
-        hit = (
-            terms.expert_hit_fraction(routed, moe.experts * w.expert_copies, moe.experts_per_token)
-            if moe is not None
-            else 0.0
-        )
-        gemms = (
-            (terms.linear_flops(tokens, w.dense_parameters), w.dense_bytes),
-            (terms.linear_flops(routed, w.expert_parameters), w.expert_bytes * hit),
-            (terms.linear_flops(head_tokens, w.head_parameters), w.head_bytes),
-        )
-        compute, memory = 0.0, 0.0
-        for flops, moved in gemms:
-            bound = _split(flops / r.gemm_flops_per_s, moved / r.memory_bytes_per_s)
-            compute, memory = compute + bound[0], memory + bound[1]
+        if moe is not None:
+            routed = routed * (f.expert_imbalance if self.ep > 1 else 1.0)  # those the busiest GPU sees
+            hit = terms.expert_hit_fraction(routed, moe.experts * w.expert_copies, moe.experts_per_token)
+            bound = _split(u.expert_s * routed, u.expert_weights_s * hit)
+            compute, memory = compute + bound[0], memory + bound[1] + u.routed_s * routed
+        bound = _split(u.head_s * head_tokens, u.head_weights_s)
+        compute, memory = compute + bound[0], memory + bound[1] + u.activation_s * tokens
         for layers, capped in ((w.full_layers, False), (w.sliding_layers, True)):
             if not layers:
                 continue
@@ -227,28 +223,19 @@ class Roofline:
             if capped and window is not None:
                 pairs = terms.sliding_attention_tokens_sq(pairs, prompt_tokens, window)
                 context = terms.sliding_context_tokens(context, sequences, window)
-            prompt = terms.prefill_attention_flops(pairs, w.heads, w.prefill_qk_dim, w.prefill_v_dim)
-            decode = terms.decode_attention_flops(context, w.heads, w.decode_qk_dim, w.decode_v_dim)
-            bound = _split(
-                layers * decode / r.attention_flops_per_s,
-                layers * context * w.kv_layer_bytes / r.memory_bytes_per_s,
-            )
-            compute = compute + bound[0] + layers * prompt / r.attention_flops_per_s
+            bound = _split(layers * u.decode_context_s * context, layers * u.kv_s * context)
+            compute = compute + bound[0] + layers * u.prompt_pair_s * pairs
             memory = memory + bound[1]
-        layers_all = self.shape.layers
-        memory = memory + layers_all / r.memory_bytes_per_s * terms.activation_bytes(
-            tokens, self.shape.hidden, w.qkv_width, w.ffn_width, ACTIVATION_BYTES, w.routed_width
-        )
-        memory = memory + routed * w.expert_values * ACTIVATION_BYTES / r.memory_bytes_per_s
         communication = self._communication_s(tokens)
         if self.exchange is not None:
             exchange = self.exchange.seconds(tokens, routed, launched)
             communication += exchange - self.exchange.hidden_s(exchange, compute + memory, tokens)
         small = w.kernels * f.kernel_floor_s
-        device_s = compute + memory + communication + small
-        launch = launched * layers_all * f.layer_launch_s
         host = f.step_overhead_s * self.pp + f.sequence_overhead_s * sequences
-        return Breakdown(compute, memory, communication, small + np.maximum(launch - device_s, 0.0) + host)
+        if launched:
+            launch = launched * self.shape.layers * f.layer_launch_s
+            host = host + np.maximum(launch - (compute + memory + communication + small), 0.0)
+        return Breakdown(compute, memory, communication, small + host)
 
     def _communication_s(self, tokens: Any) -> Any:
         """All-reduces of all layers, and the hand-over between stages."""
@@ -268,5 +255,7 @@ class Roofline:
 
 def _split(compute_s: Any, memory_s: Any) -> tuple[Any, Any]:
     """Put the longer of the two under its own name and nothing under the other."""
-    bound = np.greater_equal(compute_s, memory_s)
+    bound = compute_s >= memory_s
+    if isinstance(bound, bool):
+        return (compute_s, 0.0) if bound else (0.0, memory_s)
     return compute_s * bound, memory_s * ~bound
