@@ -14,7 +14,7 @@ from pdplan.planner.formulas import (
     mean_admission_s,
 )
 from pdplan.planner.stations import DecodeSide
-from pdplan.planner.working.build import Term, by_formula, computed, given, quantile_residual
+from pdplan.planner.working.build import Quantity, Term, by_formula, computed, given, quantile_residual
 from pdplan.symbolic import Derivation
 from pdplan.trust import Trust
 
@@ -50,15 +50,12 @@ def _load(side: DecodeSide) -> list[Derivation]:
             decode_steps=Term(work.mean_steps, "G"),
         )
     ]
+    load = Quantity("decode.utilization", "Load of the decode pool", "rho_D", "", side.utilization)
     if law.cap is None:
         slope = side.utilization / law.steps_per_s
         rows.append(
             by_formula(
-                "decode.utilization",
-                "Load of the decode pool",
-                "rho_D",
-                "",
-                side.utilization,
+                *load,
                 decode_utilization,
                 steps_per_s=steps,
                 seconds_per_step=Term(slope, "beta_inf", "s"),
@@ -69,11 +66,7 @@ def _load(side: DecodeSide) -> list[Derivation]:
     return [
         *rows,
         by_formula(
-            "decode.utilization",
-            "Load of the decode pool",
-            "rho_D",
-            "",
-            side.utilization,
+            *load,
             full_batch_utilization,
             steps_per_s=steps,
             full_step_s=Term(full_s, "t_B", "s", "decode.full_step"),

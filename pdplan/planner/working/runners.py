@@ -18,7 +18,7 @@ from pdplan.planner.formulas import (
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.problem import Problem
 from pdplan.planner.stations import DecodeSide, PrefillSide
-from pdplan.planner.working.build import Term, by_formula, given
+from pdplan.planner.working.build import Quantity, Term, by_formula, given
 from pdplan.planner.working.fewer import fleet_values
 from pdplan.symbolic import Derivation
 from pdplan.trust import Trust
@@ -79,18 +79,14 @@ def _price(plan: Plan, second: RunnerUp, kinds: dict[str, tuple[InstanceOption, 
         )
         for role, (o, n) in kinds.items()
     }
-    title = "Price of the runner-up"
+    cost = Quantity("runner_up.cost", "Price of the runner-up", "C_2", "USD/h", usd)
     plain = sum(o.price_usd_per_hour * n for o, n in kinds.values())
     if abs(plain - usd) > 1e-9 * max(usd, 1.0):
-        price = given("runner_up.cost", f"{title}, in whole nodes", "C_2", "USD/h", usd, "whole nodes")
+        price = given(*cost._replace(title=f"{cost.title}, in whole nodes"), "whole nodes")
     elif "colocated" in terms:
         count, each = terms["colocated"]
         price = by_formula(
-            "runner_up.cost",
-            title,
-            "C_2",
-            "USD/h",
-            usd,
+            *cost,
             pool_usd_per_hour,
             trust=Trust.APPROXIMATE,
             instances=count,
@@ -98,11 +94,7 @@ def _price(plan: Plan, second: RunnerUp, kinds: dict[str, tuple[InstanceOption, 
         )
     else:
         price = by_formula(
-            "runner_up.cost",
-            title,
-            "C_2",
-            "USD/h",
-            usd,
+            *cost,
             fleet_usd_per_hour,
             trust=Trust.APPROXIMATE,
             prefill_instances=terms["prefill"][0],
