@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from typing import Any
 
 from pdplan.symbolic.derivation import Kind
+from pdplan.symbolic.wrapping import wrapped
 
 #: Columns of the text.
 WIDTH = 80
@@ -42,18 +42,20 @@ class Shown:
         """Return the text, not wider than ``width`` where it can be broken."""
         lines = [f"{self.title}  ({self.name})"]
         if self.kind == "formula":
-            lines += _wrap(self.formula, width, 2)
+            lines += wrapped(self.formula, width, 2)
             for shown in (self.substituted, self.value):
                 symbol, _, right = shown.partition(" = ")
-                lines += _wrap(f"{' ' * len(symbol)} = {right}", width, 2)
+                lines += wrapped(f"{' ' * len(symbol)} = {right}", width, 2)
         else:
-            lines += [*(_wrap(self.formula, width, 2) if self.formula else ()), f"  {self.value}"]
+            lines += [*(wrapped(self.formula, width, 2) if self.formula else ()), f"  {self.value}"]
         lines += [f"    {line}" for line in self.where]
         if self.method:
-            lines += _wrap(self.method if self.kind == "given" else f"method: {self.method}", width, 2)
+            lines += wrapped(self.method if self.kind == "given" else f"method: {self.method}", width, 2)
         if self.residual is not None:
-            lines += _wrap(f"residual: {self.residual_text}", width, 2)
-        lines += _wrap(f"trust: {self.trust}" + (f"; source: {self.source}" if self.source else ""), width, 2)
+            lines += wrapped(f"residual: {self.residual_text}", width, 2)
+        lines += wrapped(
+            f"trust: {self.trust}" + (f"; source: {self.source}" if self.source else ""), width, 2
+        )
         return "\n".join(lines)
 
     @property
@@ -78,21 +80,3 @@ class Shown:
             "source": self.source,
             "trust": self.trust,
         }
-
-
-def _wrap(line: str, width: int, indent: int) -> list[str]:
-    """Break a line at spaces, but never between a number and its unit; keep its leading spaces."""
-    lead = len(line) - len(line.lstrip(" "))
-    glued = line.lstrip(" ").replace(" [", "\x1f[")
-    first = " " * (indent + lead)
-    return [
-        part.replace("\x1f", " ")
-        for part in textwrap.wrap(
-            glued,
-            width,
-            initial_indent=first,
-            subsequent_indent=" " * (indent + max(lead, 1) + 3 if lead else indent + 2),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-    ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from typing import Any
+
+from pdplan.symbolic.wrapping import wrapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +34,16 @@ class Solution:
 
     def text(self, width: int) -> str:
         """Return the text, not wider than ``width`` where it can be broken."""
-        lines = _wrap(f"{self.quantity} = {self.asked}, solved for {self.symbol}", width, 0)
-        lines += _wrap(self.equation, width, 2)
+        lines = wrapped(f"{self.quantity} = {self.asked}, solved for {self.symbol}", width, 0)
+        lines += wrapped(self.equation, width, 2)
         if self.inverse:
-            lines += _wrap(self.inverse, width, 2) + _wrap(self.substituted, width, 2)
-        lines += _wrap(self.answer, width, 2)
+            lines += wrapped(self.inverse, width, 2) + wrapped(self.substituted, width, 2)
+        lines += wrapped(self.answer, width, 2)
         lines += [f"    {line}" for line in self.where]
-        lines += _wrap(f"method: {self.method}", width, 2)
-        lines += _wrap(f"check: {self.check}", width, 2)
+        lines += wrapped(f"method: {self.method}", width, 2)
+        lines += wrapped(f"check: {self.check}", width, 2)
         for note in self.notes:
-            lines += _wrap(f"note: {note}", width, 2)
+            lines += wrapped(f"note: {note}", width, 2)
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -68,18 +69,3 @@ class Solution:
             "residual": float(f"{self.residual:.3g}"),
             "notes": list(self.notes),
         }
-
-
-def _wrap(line: str, width: int, indent: int) -> list[str]:
-    glued = line.replace(" [", "\x1f[")
-    return [
-        part.replace("\x1f", " ")
-        for part in textwrap.wrap(
-            glued,
-            width,
-            initial_indent=" " * indent,
-            subsequent_indent=" " * (indent + 2),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-    ]
