@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pdplan import units
 from pdplan.planner.break_even_inputs import INPUTS
+from pdplan.planner.text import wrap
 
 if TYPE_CHECKING:
     from pdplan.planner.break_even_answer import BreakEven, BreakEvenReport, ClassBreakEvens
@@ -59,7 +60,7 @@ def margin_lines(verdict: ClassVerdict, width: int) -> list[str]:
         )
         parts.append("p99 of " + ", ".join(times))
     text = f"Splitting {verdict.name}: {'; '.join(parts)}."
-    return textwrap.wrap(text, width, subsequent_indent="  ") if parts else []
+    return wrap(text, width) if parts else []
 
 
 def _usd(saved: float) -> str:

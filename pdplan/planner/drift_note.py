@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pdplan import units
-from pdplan.planner.text import table
+from pdplan.planner.text import table, wrap
 
 if TYPE_CHECKING:
     from pdplan.planner.drift import DriftReport
@@ -33,9 +33,9 @@ def drift_note(report: DriftReport, *, width: int) -> str:
     if report.advice:
         lines += ["", "What to do:"]
         for advice in report.advice:
-            lines += textwrap.wrap(f"- {advice}", width, subsequent_indent="  ")
+            lines += wrap(f"- {advice}", width)
     for note in report.notes:
-        lines += textwrap.wrap(f"note: {note}", width, subsequent_indent="  ")
+        lines += wrap(f"note: {note}", width)
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pdplan import units
+from pdplan.planner.text import wrap
 
 if TYPE_CHECKING:
     from pdplan.planner.pareto_report import Pareto, Point
@@ -33,7 +34,7 @@ def _head(found: Pareto) -> list[str]:
             f"{what}, {problem.demand.arrival_rate:.4g} req/s: cost against p99 of TTFT, up to {found.gpus} "
             "GPUs, within every objective that is not on TTFT."
         )
-    return textwrap.wrap(said, WIDTH, subsequent_indent="  ")
+    return wrap(said, WIDTH)
 
 
 def _rows(found: Pareto) -> list[str]:
@@ -81,7 +82,7 @@ def _notes(found: Pareto) -> list[str]:
             "? the TPOT percentile of colocated fleets is only known to lie between two ends: by the better "
             "one these hold too, by the worse one they do not. pdplan split settles it by simulation."
         )
-    return [line for s in said for line in textwrap.wrap(s, WIDTH, subsequent_indent="  ")] + _knob(found)
+    return [line for s in said for line in wrap(s, WIDTH)] + _knob(found)
 
 
 def _knob(found: Pareto) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
+
+from pdplan.planner.text import gpus_text, wrap
 
 if TYPE_CHECKING:
     from pdplan.planner.placement_report import Choice, Placement
@@ -31,13 +32,13 @@ def _head(found: Placement) -> list[str]:
         phases = ((kinds[0], found.prefill), (kinds[1], found.decode))
         best = [f"{kind}: {_said(choice)}" for kind, choice in phases]
     lines = [f"{what}. {where}", "", *best, _bought(found), _served(found)]
-    return [line for part in lines for line in (textwrap.wrap(part, WIDTH, subsequent_indent="  ") or [""])]
+    return [line for part in lines for line in (wrap(part, WIDTH) or [""])]
 
 
 def _said(choice: Choice) -> str:
     """Goodput and what ends it, simulated where it was."""
     gpus, seen = choice.unit.gpus, choice.seen
-    said = f"{choice.rate:.4g} req/s on {_gpus(gpus)}, {choice.per_gpu:.3g} req/s per GPU"
+    said = f"{choice.rate:.4g} req/s on {gpus_text(gpus)}, {choice.per_gpu:.3g} req/s per GPU"
     if seen is None:
         return f"{said} (formulas, approximate). More is ended by {choice.by}."
     off = choice.formula / seen.rate - 1.0
@@ -49,7 +50,7 @@ def _bought(found: Placement) -> str:
     units = f"{p} such pair{'s' if p > 1 else ''}" if found.affinity == "low" else f"{p} prefill + {d} decode"
     rate, cost = found.problem.demand.arrival_rate, found.cost
     bought = "" if cost.gpus_bought == found.gpus else f" ({cost.gpus_bought} in whole nodes)"
-    return f"For {rate:.4g} req/s: {units}, {_gpus(found.gpus)}{bought}, {cost.usd_per_hour:,.2f} USD/h."
+    return f"For {rate:.4g} req/s: {units}, {gpus_text(found.gpus)}{bought}, {cost.usd_per_hour:,.2f} USD/h."
 
 
 def _served(found: Placement) -> str:
@@ -65,10 +66,6 @@ def _served(found: Placement) -> str:
     if found.missed:
         return f"CONTRADICTED: simulated at the rate asked, it misses {found.missed}; {about}."
     return f"Simulated at the rate asked: every objective is met, each by itself; {about}."
-
-
-def _gpus(count: int) -> str:
-    return "1 GPU" if count == 1 else f"{count} GPUs"
 
 
 def _table(found: Placement) -> list[str]:

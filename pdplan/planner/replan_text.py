@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pdplan.planner.text import gpus_text
+
 if TYPE_CHECKING:
     from pdplan.planner.replan import Replan
 
@@ -32,5 +34,5 @@ def _decision(r: Replan) -> str:
     if r.decision == "new":
         return f"REPLACE {r.old_label} by {r.fleet.label}"
     parts = [f"{n} {role}" for n, role in zip(r.added, ("prefill", "decode"), strict=True) if n]
-    gpus = f"{r.added_gpus} GPU{'s' if r.added_gpus > 1 else ''}"
+    gpus = gpus_text(r.added_gpus)
     return f"ADD {' and '.join(parts)} ({gpus}) to {r.old_label}: {r.fleet.label}"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pdplan import units
 from pdplan.planner.sensitivity_inputs import LEVERS
-from pdplan.planner.text import table
+from pdplan.planner.text import table, time_text, wrap
 
 if TYPE_CHECKING:
     from pdplan.planner.sensitivity_cost import CostStep
@@ -19,7 +17,7 @@ def sensitivity_note(found: Sensitivity, *, width: int) -> str:
     """Return the text."""
     sc, cost = found.scenario, found.fleet.cost
     head = f"{sc.name or sc.model}: {found.fleet.label}, {cost.usd_per_hour:.2f} USD/h, by formulas"
-    blocks = [textwrap.wrap(head, width, subsequent_indent="  ")]
+    blocks = [wrap(head, width)]
     for c in found.classes:
         blocks += [_tornado(c, width), _elasticities(c, width)]
     blocks += [_cost(found, width), _steps(found, width)]
@@ -27,15 +25,15 @@ def sensitivity_note(found: Sensitivity, *, width: int) -> str:
 
 
 def _tornado(c: ClassSensitivity, width: int) -> list[str]:
-    tpot = f", mean TPOT {_time(c.now['tpot_mean'])}" if "tpot_mean" in c.now else ""
-    head = f"{c.name}: p99 TTFT {_time(c.now['ttft_p99'])}{tpot} on this fleet; with each input 10% off:"
+    tpot = f", mean TPOT {time_text(c.now['tpot_mean'])}" if "tpot_mean" in c.now else ""
+    head = f"{c.name}: p99 TTFT {time_text(c.now['ttft_p99'])}{tpot} on this fleet; with each input 10% off:"
     rows: list[tuple[str, ...]] = [("", "TTFT p99 -10%", "+10%", "TPOT -10%", "+10%")]
     order = sorted((v for v in LEVERS if v.name in c.tornado), key=lambda v: -_swing(c, v.name))
     for lever in order:
         low, high = c.tornado[lever.name]
         cells = [_change(c.now, x, m) for m in ("ttft_p99", "tpot_mean") for x in (low, high)]
         rows.append((lever.words, *cells))
-    return [*textwrap.wrap(head, width, subsequent_indent="  "), *table(rows, right=(1, 2, 3, 4))]
+    return [*wrap(head, width), *table(rows, right=(1, 2, 3, 4))]
 
 
 def _swing(c: ClassSensitivity, name: str) -> float:
@@ -63,7 +61,7 @@ def _elasticities(c: ClassSensitivity, width: int) -> list[str]:
             row = c.elasticity[lever.name]
             metrics = ("ttft_mean", "ttft_p99", "tpot_mean")
             rows.append((lever.words, *(_signed(row.get(m)) for m in metrics)))
-    return [*textwrap.wrap(head, width, subsequent_indent="  "), *table(rows, right=(1, 2, 3))]
+    return [*wrap(head, width), *table(rows, right=(1, 2, 3))]
 
 
 def _signed(e: Elasticity | None) -> str:
@@ -93,7 +91,7 @@ def _steps(found: Sensitivity, width: int) -> list[str]:
     text = f"At {_rate(found, 1.0)} it costs {found.fleet.cost.usd_per_hour:.2f} USD/h"
     text += f"; {_step(found, up, 'above')}" if up else "; the same up to twice the rate"
     text += f"; {_step(found, down, 'below')}." if down else "; the same down to half the rate."
-    return textwrap.wrap(text, width, subsequent_indent="  ")
+    return wrap(text, width)
 
 
 def _step(found: Sensitivity, step: CostStep, side: str) -> str:
@@ -103,7 +101,3 @@ def _step(found: Sensitivity, step: CostStep, side: str) -> str:
 
 def _rate(found: Sensitivity, factor: float) -> str:
     return f"{found.rate * factor:.4g} req/s"
-
-
-def _time(seconds: float) -> str:
-    return units.show(seconds, "time")
