@@ -97,7 +97,9 @@ class StepChain:
     def came_spectra(self, shortest_s: Array, longest_s: Array) -> Complex:
         """Row i: transform (2 n points) of the units that come in a time uniform between the i-th two."""
         x = self.arrival_rate * (np.fft.rfft(self.prompt_pmf, 2 * self.pmf.size) - 1.0)
-        early = np.exp(shortest_s[:, None] * x) if shortest_s.any() else np.ones((1, 1))
+        later = shortest_s > 0.0
+        early = np.ones((later.size, x.size), dtype=complex)
+        early[later] = np.exp(shortest_s[later, None] * x)
         width = (longest_s - shortest_s)[:, None] * x
         if not width.any():
             return np.asarray(early)
