@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from pdplan.cli.compiling import announce_compiling
 from pdplan.cli.output import load, no_as_json, print_json, width
-from pdplan.cli.plan import announce
 from pdplan.planner.designs_note import designs_note
 from pdplan.planner.designs_search import designs
-from pdplan.sim.compiled import is_compiled
 
 
 def run(
@@ -20,8 +19,8 @@ def run(
 ) -> None:
     """Rank the ways to build the fleet and print them."""
     scenario = load(source, overrides)
-    if verify and not (is_compiled() and is_compiled("kernel_colocated")):
-        announce(None)
+    if verify:
+        announce_compiling("kernel_pd", "kernel_colocated")
     with no_as_json("designs", as_json=as_json):
         report = designs(scenario, verify=verify, requests=requests, seed=seed)
     if as_json:

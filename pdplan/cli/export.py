@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pdplan._version import __version__
+from pdplan.cli.compiling import announce_compiling
 from pdplan.cli.deployment import colocated_deployment, prefers_colocated, split_deployment
 from pdplan.cli.output import load, no_as_json, print_json
-from pdplan.cli.plan import announce
 from pdplan.errors import InputError
 from pdplan.interop.deploy import Deployment, Export, export, require_target
 from pdplan.interop.deploy.names import require_model_id
 from pdplan.planner import size, verified
-from pdplan.sim.compiled import is_compiled
 from pdplan.sim.result_files import whole_file
 
 
@@ -42,8 +41,7 @@ def run(
     with no_as_json("export", as_json=as_json):
         result = size(scenario)
     if verify:
-        if not is_compiled():
-            announce(None)
+        announce_compiling()
         result = verified(result, requests=requests, seed=seed)
     by_verdict = colocated is None and prefers_colocated(result)
     make = colocated_deployment if colocated or by_verdict else split_deployment

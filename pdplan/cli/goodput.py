@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from pdplan.cli.compiling import announce_compiling
 from pdplan.cli.output import load, no_as_json, print_json
-from pdplan.cli.plan import announce
 from pdplan.planner.goodput_report import REQUESTS, goodput
-from pdplan.sim.compiled import is_compiled
 
 
 def run(
@@ -19,8 +18,7 @@ def run(
 ) -> None:
     """Find the goodput of the scenario's fleet and print it."""
     scenario = load(source, overrides)
-    if not is_compiled():
-        announce(None)
+    announce_compiling()
     with no_as_json("goodput", as_json=as_json):
         report = goodput(scenario, share=share, requests=requests or REQUESTS, seed=seed)
     if as_json:

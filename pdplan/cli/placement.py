@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pdplan.cli.compiling import announce_compiling
 from pdplan.cli.output import load, no_as_json, print_json
-from pdplan.cli.plan import announce
 from pdplan.planner.placement_algorithms import REQUESTS, placement
 
 
@@ -21,10 +21,7 @@ def run(
     """Find the placement and print it; 1 where the engine contradicts it."""
     scenario = load(source, overrides)
     if verify:
-        from pdplan.sim.compiled import is_compiled
-
-        if not is_compiled():
-            announce(None)
+        announce_compiling()
     with no_as_json("placement", as_json=as_json):
         found = placement(
             scenario, affinity=affinity, nodes=nodes, verify=verify, requests=requests or REQUESTS, seed=seed

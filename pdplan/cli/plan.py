@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
+from pdplan.cli.compiling import announce_compiling
 from pdplan.cli.output import load, no_as_json, print_json, width
 from pdplan.planner import Plan, size, verified
 from pdplan.planner.note import brief_note, plan_note
-from pdplan.sim.compiled import is_compiled
 
 
 def run(
@@ -30,8 +31,7 @@ def run(
     with no_as_json("plan", as_json=as_json):
         result = size(scenario)
     if verify:
-        if not is_compiled():
-            announce(None if as_json else brief_note(result, width=width()))
+        announce_compiling(meanwhile=None if as_json else partial(brief_note, result, width=width()))
         result = verified(result, requests=requests, seed=seed)
     if as_json:
         print_json(result.document() if brief else result.full_document())
@@ -49,10 +49,3 @@ def _write(result: Plan, path: str, requests: int | None, seed: int) -> None:
     print(f"pdplan: writing {path} ...", file=sys.stderr)
     write_report(result, path, requests=requests, seed=seed)
     print(f"pdplan: {path} is written: open it in a browser, or print it", file=sys.stderr)
-
-
-def announce(formulas: str | None) -> None:
-    """Say that the engine is being compiled, once; people see the answer by formulas meanwhile."""
-    if formulas is not None and sys.stderr.isatty():
-        print(formulas, file=sys.stderr)
-    print("pdplan: compiling the engine, once on this machine (10 to 20 s) ...", file=sys.stderr)

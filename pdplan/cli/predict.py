@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from pdplan.cli.compiling import announce_compiling
 from pdplan.cli.output import load, no_as_json, print_json, width
-from pdplan.cli.plan import announce
 from pdplan.errors import InputError
 from pdplan.planner.predict_report import predict
 from pdplan.planner.predict_text import prediction_text
-from pdplan.sim.compiled import is_compiled
 
 
 def run(
@@ -25,8 +24,8 @@ def run(
     """Predict by formula and by simulation, and print both."""
     users = None if concurrency is None else read_concurrency(concurrency)
     scenario = load(source, overrides)
-    if simulate and not is_compiled():
-        announce(None)
+    if simulate:
+        announce_compiling()
     with no_as_json("predict", as_json=as_json):
         result = predict(
             scenario,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pdplan.cli.compiling import announce_compiling
 from pdplan.cli.output import load, no_as_json, print_json
-from pdplan.cli.plan import announce
 from pdplan.cli.progress import progress
 from pdplan.errors import InputError
 from pdplan.interop.llmservingsim import (
@@ -23,7 +23,6 @@ from pdplan.interop.llmservingsim import (
 )
 from pdplan.planner import simulate
 from pdplan.sim.cluster import ClusterRun, Interval
-from pdplan.sim.compiled import is_compiled
 
 
 def run(
@@ -38,8 +37,7 @@ def run(
     """Simulate the scenario's fleet (the stated one, else the cheapest) under its traffic."""
     path = None if output is None else _writable(output)
     scenario = load(source, overrides)
-    if not is_compiled():
-        announce(None)
+    announce_compiling()
     number = requests or 100_000
     with no_as_json("simulate", as_json=as_json), progress("simulating", number) as told:
         result = simulate(scenario, requests=number, seed=seed, on_progress=told)

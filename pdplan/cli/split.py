@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from pdplan.cli.compiling import announce_compiling
 from pdplan.cli.output import load, print_json, width
-from pdplan.cli.plan import announce
 from pdplan.errors import EXIT_NO
 from pdplan.planner import split
 from pdplan.planner.split_text import split_note
-from pdplan.sim.compiled import is_compiled
 
 
 def run(
@@ -25,8 +24,8 @@ def run(
 ) -> None:
     """Judge every class and print; with ``check``, exit with 1 unless all should be split."""
     scenario = load(source, overrides)
-    if verify and not is_compiled("kernel_colocated"):
-        announce(None)
+    if verify:
+        announce_compiling("kernel_colocated")
     report = split(scenario, verify=verify, requests=requests, seed=seed)
     if break_evens:
         from pdplan.cli.break_even import announce_search

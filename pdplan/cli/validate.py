@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from pdplan.cli.compiling import announce_compiling
 from pdplan.cli.output import load, no_as_json, print_json, width
-from pdplan.cli.plan import announce
 from pdplan.errors import EXIT_NO
 from pdplan.planner import validate
 from pdplan.planner.validation_text import validation_note
-from pdplan.sim.compiled import is_compiled
 
 
 def run(
@@ -17,8 +16,7 @@ def run(
 ) -> None:
     """Compare formulas and simulation; exit with 1 where a formula fails its trust."""
     scenario = load(source, overrides)
-    if not is_compiled():
-        announce(None)
+    announce_compiling()
     number = {} if requests is None else {"requests": requests}
     with no_as_json("validate", as_json=as_json):
         result = validate(scenario, seed=seed, **number)
