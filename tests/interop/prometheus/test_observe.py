@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import yaml
+from documents import arguments, commands_of
 
 from pdplan.cli import main
 from pdplan.errors import InputError
@@ -127,6 +128,21 @@ def test_no_plan_is_an_honest_no_after_what_was_seen(
     assert "2 req/s on average" in out
     assert "there is no plan to compare with" in err
     assert target.exists()
+
+
+@pytest.mark.slow
+def test_the_documents_commands_run(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "chat.yaml").write_text(SCENARIO.format(rate=2))
+    monkeypatch.chdir(tmp_path)
+    lines = [arguments(line) for line in commands_of("pdplan observe ")]
+    assert lines
+    for _, *options in lines:
+        options[options.index("--prometheus") + 1] = url
+        code, out, _ = run(capsys, *options)
+        assert code == 0, options
+        assert "vLLM" in out
 
 
 @pytest.mark.slow

@@ -5,61 +5,21 @@ The README's Python and its quick start are in test_readme.py.
 
 from __future__ import annotations
 
-import re
-import shlex
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import typer.main
+from documents import PAGES, ROOT, arguments, blocks
 
 from pdplan.cli.app import app, guarded
 from pdplan.spec.loading import parse_scenario
 
-ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").rglob("*.md"))]
-_BLOCK = re.compile(r"((?:^<!-- [^\n]* -->\n)*)^```([\w-]+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_EXIT = re.compile(r"#\s*exit (\d)")
-#: Commands that wait for something of their own: a server, a listening page.
-WAITS = ("pdplan observe", "pdplan serve")
+#: Commands that need somebody else: a Prometheus server, a browser, a server of pdplan's own. They are run in
+#: tests/interop/prometheus and tests/web.
+ELSEWHERE = ("pdplan observe ", "pdplan serve")
 #: Commands of blocks that are not pdplan's own.
 OTHERS = ("python3 -m venv", ".venv/", "cd ", "python ", "bash ", "mkdocs ", "pip install ", "curl ")
-
-
-@dataclass(frozen=True)
-class Block:
-    """One block of code, and the notes written before it."""
-
-    page: Path
-    language: str
-    text: str
-    notes: str
-
-    @property
-    def slow(self) -> bool:
-        return "<!-- slow -->" in self.notes
-
-    def note(self, key: str) -> str | None:
-        found = re.search(rf"<!-- {key}: (\S+) -->", self.notes)
-        return found[1] if found else None
-
-    def commands(self) -> list[tuple[str, int]]:
-        """Commands with the exit code that they say; continued lines joined."""
-        text = re.sub(r"\\\n\s*", "", self.text)
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        if self.language == "console":
-            lines = [line[2:] for line in lines if line.startswith("$ ")]
-        found = [(line, _EXIT.search(line)) for line in lines]
-        return [(line, int(code[1]) if code else 0) for line, code in found]
-
-
-def blocks(page: Path) -> list[Block]:
-    return [Block(page, m[2], m[3], m[1]) for m in _BLOCK.finditer(page.read_text())]
-
-
-def arguments(line: str) -> list[str]:
-    return shlex.split(line, comments=True)[1:]
 
 
 def _ours(line: str) -> bool:
@@ -117,6 +77,13 @@ def _folder(page: Path, tmp_path: Path, own_data: bool) -> Path:
     return tmp_path
 
 
+def _own_measurements(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a reader has by then: a profile of the second example, and results to hold against it."""
+    shutil.copy(ROOT / "scenarios" / "own-data" / "bench.json", folder / "new-results.json")
+    fit = "pdplan profile fit new-results.json -o profile.yaml --model llama-3.1-8b"
+    _run(f"{fit} --accelerator h100-sxm-80gb", 0, capsys)
+
+
 def _run(line: str, code: int, capsys: pytest.CaptureFixture[str]) -> None:
     got = guarded(lambda: app(args=arguments(line), prog_name="pdplan", standalone_mode=False))
     seen = capsys.readouterr()
@@ -137,15 +104,15 @@ def test_commands_run(
         lines = block.commands()
         places = [line.split()[1] for line, _ in lines if line.startswith("cd scenarios/")]
         own_data = block.note("in") == "own-data" or places == ["scenarios/own-data"]
-        if page.name == "README.md" and "profile.yaml new-results" in block.text:
-            continue  # names files that only the reader has
         folder = tmp_path / str(number)
         folder.mkdir()
         if places and not own_data:
             shutil.copytree(ROOT / places[0], folder, dirs_exist_ok=True)
         monkeypatch.chdir(_folder(page, folder, own_data))
+        if "new-results.json" in block.text:
+            _own_measurements(folder, capsys)
         for line, code in lines:
-            if _ours(line) and not line.startswith(WAITS):
+            if _ours(line) and not line.startswith(ELSEWHERE):
                 _run(line, code, capsys)
 
 

@@ -13,7 +13,7 @@ pytest.importorskip("mkdocs", reason="the site needs the extra docs")
 pytest.importorskip("material", reason="the site needs the extra docs")
 pytest.importorskip("latex2mathml", reason="the site needs the extra docs")
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
 
