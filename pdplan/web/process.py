@@ -6,6 +6,7 @@ the process is replaced.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -162,12 +163,14 @@ def serve(pipe: Connection, warm: str, niceness: int, memory_bytes: int) -> None
 
     if warm:
         TASKS[warm](lambda _: None)
+    gc.freeze()  # what is loaded stays: no answer waits until it has been looked through once more
     while True:
         try:
             message = pipe.recv()
             if message == _CANCEL:  # of a task that was done already
                 continue
             pipe.send(_done(TASKS[message[0]], message[1], pipe))
+            gc.collect()  # now rather than during the next answer
         except (EOFError, OSError):
             return
 
