@@ -6,10 +6,13 @@ import importlib.util
 import os
 import socket
 import sys
+from typing import Final
 
 from pdplan.errors import InputError
 from pdplan.web.limits import Limits
 
+#: Threads that hand work to the workers wait no longer than this for the one that draws pages [s].
+_SWITCH_S: Final = 5e-4
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -26,6 +29,7 @@ def run(*, host: str, port: int, workers: int) -> None:
     listening = bound(host, port)
     # before numpy loads, here and in every worker: small matrices, many processes
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    sys.setswitchinterval(_SWITCH_S)
     import uvicorn
 
     from pdplan.web.app import build
