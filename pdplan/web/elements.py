@@ -70,6 +70,12 @@ def set_value(control: Element, value: str | float) -> None:
     control.client.run_javascript(f"const e = getElement({control.id}); if (e) e.value = {json.dumps(value)}")
 
 
+def set_attribute(control: Element, name: str, value: str) -> None:
+    """Set an attribute on the page alone: a property would have the whole page looked through for changes."""
+    script = f"const e = getElement({control.id}); if (e) e.setAttribute({json.dumps(name)}, {json.dumps(value)})"
+    control.client.run_javascript(script)
+
+
 class Slider:
     """A labelled slider with its value beside it, which may be typed instead.
 
@@ -113,7 +119,6 @@ class Slider:
                 **({"id": key} if key else {}),
             )
         self._range.on("input", self._moved, js_handler=_VALUE, throttle=0.02)
-        self._range.on("change", self._rested, js_handler=_VALUE)
         self._typed.on("change", self._written, js_handler=_VALUE)
         self.value = value
         self.show(value)
@@ -130,17 +135,13 @@ class Slider:
     def _say(self) -> None:
         shown = "" if self.value is None else self.scale.shown(self.value)
         set_value(self._typed, shown)
-        self._range.props["aria-valuetext"] = shown
+        set_attribute(self._range, "aria-valuetext", shown)
 
     def _moved(self, event: Any) -> None:
         """Take a position; the slider itself is already there."""
         self.value = self.scale.value(min(max(int(float(event.args)), 0), STEPS))
         self._say()
         self._on_value(self.value)
-
-    def _rested(self, _: Any) -> None:
-        """Tell screen readers the value where the slider came to rest."""
-        self._range.update()
 
     def _written(self, event: Any) -> None:
         try:

@@ -26,7 +26,7 @@ from pdplan.web.state import Document, document_of, first_document, with_value
 from pdplan.web.text import scenario_yaml
 
 _STATIC: Final = Path(__file__).parent / "static"
-_THEMES: Final = {"auto": None, "dark": True, "light": False}
+_THEMES: Final = {"auto": "null", "dark": "true", "light": "false"}
 
 
 def add_page(app: FastAPI, quick: Pool, deep: Pool, uploads: str, limits: Limits) -> None:
@@ -82,6 +82,7 @@ class Page(View):
         self._exports = Exports(self._session, client)
         self._token = files.open(self._take)
         self._typed = ""
+        self._named = "auto"
         self._is_verified = False
 
     def close(self) -> None:
@@ -113,7 +114,6 @@ class Page(View):
 
     def draw(self) -> None:
         """Lay out the page and begin."""
-        self._dark = ui.dark_mode(None)
         with tag("header", kind="bar"):
             tag("span", "pdplan", "wordmark")
             tag("span", "prefill and decode, sized to percentiles", "tagline")
@@ -222,10 +222,9 @@ class Page(View):
 
     def _next_theme(self) -> None:
         names = list(_THEMES)
-        now = next(n for n, value in _THEMES.items() if value is self._dark.value)
-        name = names[(names.index(now) + 1) % len(names)]
-        self._dark.value = _THEMES[name]
-        self._theme.set_text(f"Theme: {name}")
+        self._named = names[(names.index(self._named) + 1) % len(names)]
+        self._client.run_javascript(f"setDark({_THEMES[self._named]})")
+        self._theme.set_text(f"Theme: {self._named}")
 
     def _begin_verify(self) -> None:
         self._session.run("verify", self._verified())

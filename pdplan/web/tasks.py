@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from pdplan.errors import InfeasibleError, PdplanError
+from pdplan.errors import PdplanError
 from pdplan.spec.scenario import Scenario
 from pdplan.web.guard import one_line, read_scenario
 from pdplan.web.process import Report, TaskError
@@ -53,13 +53,11 @@ def _line(error: Exception, folder: str) -> str:
 
 def _honest(text: str, folder: str, compute: Callable[[Scenario], dict[str, Any]]) -> dict[str, Any]:
     """Compute; an honest no is an answer too."""
-    from pdplan.planner.json_text import refusal_document
+    from pdplan.planner.json_answers import JsonAnswer, honest_answer
 
     scenario = _scenario(text, folder)
     try:
-        return compute(scenario)
-    except InfeasibleError as error:
-        return refusal_document(error, "plan")
+        return honest_answer("plan", lambda: JsonAnswer(compute(scenario))).document
     except PdplanError as error:
         raise TaskError(_line(error, folder), error.exit_code) from None
 

@@ -6,6 +6,7 @@ from html import escape
 from typing import Any, Final
 
 from pdplan import units
+from pdplan.planner.no_colocated import no_colocated
 
 _VERDICTS: Final = {"split": "split", "undetermined": "open until simulated", "infeasible": "no fleet"}
 _METRICS: Final = {"ttft": "TTFT", "tpot": "TPOT", "itl": "ITL", "e2e": "E2E"}
@@ -136,7 +137,7 @@ def colocated(answer: dict[str, Any]) -> str:
     """Return the colocated fleet at the same objectives."""
     side = answer["colocated"]
     if side["pool"] is None:
-        return f"<p>Colocated: no fleet meets the objectives: {escape(side['why'])}.</p>"
+        return f"<p>Colocated: {escape(no_colocated(side['why'], 'fleet'))}.</p>"
     low, high = side["cost_low"], side["cost"]
     price = f"{low['usd_per_hour']:.2f}"
     if high is None:
