@@ -72,7 +72,9 @@ def set_value(control: Element, value: str | float) -> None:
 
 def set_attribute(control: Element, name: str, value: str) -> None:
     """Set an attribute on the page alone: a property would have the whole page looked through for changes."""
-    script = f"const e = getElement({control.id}); if (e) e.setAttribute({json.dumps(name)}, {json.dumps(value)})"
+    script = (
+        f"const e = getElement({control.id}); if (e) e.setAttribute({json.dumps(name)}, {json.dumps(value)})"
+    )
     control.client.run_javascript(script)
 
 
