@@ -128,7 +128,7 @@ class Page(View):
             with tag("div", kind="charts"):
                 self._panels.draw_objectives()
                 self._draw_actions()
-                self._panels.draw()
+                self._panels.draw(self._session.map_of)
         if self._complaint:
             self.show_error(self._complaint)
         self._session.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from nicegui import ui
@@ -10,7 +11,7 @@ from pdplan.web import words
 from pdplan.web.charts.frontier import frontier_chart
 from pdplan.web.charts.law import Limit, law_chart
 from pdplan.web.charts.tables import verdict_table
-from pdplan.web.elements import Element, tag
+from pdplan.web.elements import Element, choice, tag
 from pdplan.web.stations import breakdown, loads
 
 Answer = dict[str, Any]
@@ -40,6 +41,7 @@ class Panels:
     def __init__(self) -> None:
         self._plan: Answer | None = None
         self._simulated: dict[str, Any] = {}
+        self._classes: list[str] = []
 
     def draw_top(self) -> None:
         """Lay out the words on top."""
@@ -52,8 +54,9 @@ class Panels:
         with _panel("Objectives"):
             self._objectives = Block(scrolls="objectives")
 
-    def draw(self) -> None:
-        """Lay out the pictures."""
+    def draw(self, on_mapped: Callable[[int], None]) -> None:
+        """Lay out the pictures; ``on_mapped`` is told the class whose map is wanted."""
+        self._on_mapped = on_mapped
         with tag("div", kind="laws"):
             self._laws = Block("laws-inside", "laws")
         with _panel("Mean TTFT"):
@@ -61,6 +64,7 @@ class Panels:
         with _panel("Stations"):
             self._loads = Block()
         with _panel("Split or not"):
+            self._mapped = tag("div")
             self._map = Block("", "map", scrolls="map of verdicts")
         with _panel("Price and latency"):
             self._frontier = Block("", "frontier")
@@ -86,7 +90,19 @@ class Panels:
         self._laws.show(self._law_pictures(answer))
         self._breakdown.show("".join(breakdown(c) for c in answer["fleet"]["classes"]))
         self._loads.show(loads(answer["fleet"]))
+        self._offer_maps([c["name"] for c in answer["fleet"]["classes"]])
         self._latencies.show(words.latencies(answer))
+
+    def _offer_maps(self, names: list[str]) -> None:
+        """Offer the classes that a map may be of, where there are several."""
+        if names == self._classes:
+            return
+        self._classes = names
+        self._mapped.clear()
+        if len(names) > 1:
+            options = [(str(i), name) for i, name in enumerate(names)]
+            with self._mapped:
+                choice("Class of the map", options, "0", lambda index: self._on_mapped(int(index)))
 
     def show_map(self, drawn: dict[str, Any] | None) -> None:
         """Show the map of verdicts, as far as it is known."""

@@ -62,6 +62,7 @@ class Session:
         self._service = service
         self._view = view
         self._kinds: Any = None
+        self._mapped = 0
         self._wanted = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.document = document
@@ -86,9 +87,11 @@ class Session:
 
     def change(self, document: Document) -> None:
         """Take a new scenario."""
+        if _names(document) != _names(self.document):
+            self._mapped = 0
         self.document = document
         self.revision += 1
-        self._stop("rest", "verify")
+        self._stop("rest", "map", "verify")
         self._wanted.set()
 
     def start(self) -> None:
@@ -138,8 +141,20 @@ class Session:
         found = await self._asked(self._service.deep, "frontier", text, folder, gpus)
         if found is not None:
             self._view.show_frontier(found, answer)
+        self._start("map", self._draw_map())
+
+    def map_of(self, index: int) -> None:
+        """Draw the map of another class."""
+        self._mapped = index
+        self._view.show_map(None)
+        self._start("map", self._draw_map())
+
+    async def _draw_map(self) -> None:
+        """Draw the map of the class that was chosen, column by column."""
+        index = min(self._mapped, len(self.document["classes"]) - 1)
+        arguments = (self.text, self._service.uploads, index)
         drawn = await self._asked(
-            self._service.deep, "split_map", text, folder, 0, on_progress=self._view.show_map
+            self._service.deep, "split_map", *arguments, on_progress=self._view.show_map
         )
         if drawn is not None and "states" in drawn:
             self._view.show_map(drawn)
@@ -196,3 +211,7 @@ class Session:
             task = self._tasks.get(name)
             if task is not None and task is not asyncio.current_task():
                 task.cancel()
+
+
+def _names(document: Document) -> list[Any]:
+    return [c.get("name") for c in document["classes"]]

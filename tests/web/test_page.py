@@ -84,6 +84,24 @@ def test_no_fleet_is_said_in_words(opened: Opened) -> None:
     assert "nearest that can be met" in opened.words()
 
 
+def test_each_class_has_its_map(browser: Any, server: str) -> None:
+    from pdplan.web.address import packed
+    from pdplan.web.guard import read_scenario
+    from pdplan.web.state import document_of
+
+    scenario = read_scenario((ROOT / "scenarios" / "three-classes.yaml").read_text())
+    page = Opened(browser, f"{server}/?s={packed(document_of(scenario))}")
+    for name in ("chat", "rag"):
+        page.page.select_option("select[aria-label='Class of the map']", label=name)
+        page.page.wait_for_function(
+            "(name) => document.querySelector('#map caption')?.innerText.startsWith(name)"
+            " && !document.querySelector('#map td.waiting')",
+            arg=name,
+        )
+    assert page.complaints == []
+    page.close()
+
+
 def test_an_address_restores_the_state(opened: Opened, browser: Any) -> None:
     opened.changed("rate-0", "ArrowRight", 30)
     opened.changed("prompt_tokens-0", "ArrowRight", 10)
