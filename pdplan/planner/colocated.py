@@ -118,6 +118,8 @@ class ColocatedFleet:
         """Whether one target is met at one end of its bracket."""
         if target.metric == "ttft" and target.probability is not None:
             return float(self.ttft(demand).sf(target.limit_s)) <= 1.0 - target.probability
+        if target.metric == "tpot" and self.station.mean_tpot_s > target.limit_s:
+            return False  # either end is at least the mean
         return self.bound(demand, target, end) <= target.limit_s
 
     @property
