@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pdplan.planner.formulas import tpot_of_batch_s, visible_penalty
+from pdplan.planner.formulas.latency import tpot_of_batch_s, visible_penalty
 from pdplan.queueing.md1 import md1_mean_wait_s
 from pdplan.queueing.mg1 import mg1_mean_wait_s
 from pdplan.queueing.mm1 import mm1_mean_wait_s

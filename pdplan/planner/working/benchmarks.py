@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pdplan.planner.benchmark import BenchmarkArithmetic
-from pdplan.planner.formulas import (
+from pdplan.planner.formulas.room import (
     carried_share,
     carried_tokens_per_s,
     decode_count,

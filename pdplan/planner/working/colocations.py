@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pdplan.errors import InfeasibleError, UnstableError
 from pdplan.planner.colocated import ColocatedFleet
-from pdplan.planner.formulas import gpus_of, pool_usd_per_hour
+from pdplan.planner.formulas.cost import gpus_of, pool_usd_per_hour
 from pdplan.planner.problem import Problem
 from pdplan.planner.result import ClassPlan, Colocated, Cost, Objective
 from pdplan.planner.working.build import Term, by_formula, computed, endings, given, quantile_residual

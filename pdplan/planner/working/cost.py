@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from pdplan.planner.formulas import cost_per_million_tokens, fleet_usd_per_hour, pool_gpus, pool_usd_per_hour
+from pdplan.planner.formulas.cost import (
+    cost_per_million_tokens,
+    fleet_usd_per_hour,
+    pool_gpus,
+    pool_usd_per_hour,
+)
 from pdplan.planner.problem import Problem
 from pdplan.planner.result import Fleet
 from pdplan.planner.working.build import Term, by_formula, computed, given

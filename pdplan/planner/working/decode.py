@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from pdplan.planner.formulas import (
+from pdplan.planner.formulas.latency import mean_admission_s
+from pdplan.planner.formulas.load import (
     decode_steps_per_s,
     decode_utilization,
     full_batch_utilization,
     kv_share,
-    mean_admission_s,
 )
 from pdplan.planner.stations import DecodeSide
 from pdplan.planner.working.build import Quantity, Term, by_formula, computed, given, quantile_residual

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from pdplan.planner.evaluate import Disaggregated
-from pdplan.planner.formulas import (
+from pdplan.planner.formulas.latency import (
     delayed_pace_s,
     execution_s,
     mean_e2e_s,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pdplan.errors import InputError
 from pdplan.latency.memory import weights_bytes_per_gpu
 from pdplan.latency.parameters import weight_bytes
-from pdplan.planner.formulas import weights_each_bytes
+from pdplan.planner.formulas.load import weights_each_bytes
 from pdplan.planner.instances import Role, weights_dtype
 from pdplan.planner.problem import Problem
 from pdplan.planner.working.build import Term, by_formula, given

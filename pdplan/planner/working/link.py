@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from pdplan.latency.parameters import kv_bytes_per_token
 from pdplan.planner.evaluate import Disaggregated
-from pdplan.planner.formulas import (
-    companions_wait_s,
-    larger_of,
-    link_utilization,
-    mean_transfer_s,
-    share_of_nics_bytes_per_s,
-    sum_of_parts_s,
-)
+from pdplan.planner.formulas.latency import companions_wait_s, mean_transfer_s, sum_of_parts_s
+from pdplan.planner.formulas.load import link_utilization, share_of_nics_bytes_per_s
+from pdplan.planner.formulas.room import larger_of
 from pdplan.planner.instances import InstanceOption, node_nics
 from pdplan.planner.result import LinkPlan
 from pdplan.planner.working.build import Term, atoms_mean, by_formula, computed, given

@@ -6,7 +6,8 @@ import math
 
 from pdplan.errors import InfeasibleError, UnstableError
 from pdplan.planner.evaluate import Disaggregated
-from pdplan.planner.formulas import carried_share, need_at_load, pool_utilization, ratio_of
+from pdplan.planner.formulas.load import pool_utilization
+from pdplan.planner.formulas.room import carried_share, need_at_load, ratio_of
 from pdplan.planner.need import excess
 from pdplan.planner.result import Need
 from pdplan.planner.search import Search

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pdplan.planner.formulas import share_slack_of, slack_of
+from pdplan.planner.formulas.room import share_slack_of, slack_of
 from pdplan.planner.result import ClassPlan, Objective
 from pdplan.planner.working.build import Term, by_formula, computed, given
 from pdplan.spec.slo import JointTarget

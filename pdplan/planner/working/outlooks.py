@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pdplan.planner.formulas import growth_of
+from pdplan.planner.formulas.room import growth_of
 from pdplan.planner.headroom import FleetBreakEven, Headroom, _excess, moved
 from pdplan.planner.outlook import Swing
 from pdplan.planner.sensitivity_inputs import LEVERS, SWING

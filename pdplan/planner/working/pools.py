@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pdplan.planner.evaluate import Disaggregated
-from pdplan.planner.formulas import gpus_of, pool_utilization, work_per_prompt_s
+from pdplan.planner.formulas.cost import gpus_of
+from pdplan.planner.formulas.load import pool_utilization, work_per_prompt_s
 from pdplan.planner.result import Fleet, PoolPlan
 from pdplan.planner.stations import PrefillSide
 from pdplan.planner.working.build import Term, atoms_mean, by_formula, computed, given

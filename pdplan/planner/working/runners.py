@@ -9,12 +9,8 @@ from pdplan.errors import InfeasibleError, UnstableError
 from pdplan.planner.colocated import ColocatedFleet
 from pdplan.planner.designs_reasons import _less
 from pdplan.planner.evaluate import Disaggregated
-from pdplan.planner.formulas import (
-    fleet_usd_per_hour,
-    pool_usd_per_hour,
-    ratio_of,
-    saving_usd_per_hour,
-)
+from pdplan.planner.formulas.cost import fleet_usd_per_hour, pool_usd_per_hour, saving_usd_per_hour
+from pdplan.planner.formulas.room import ratio_of
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.problem import Problem
 from pdplan.planner.stations import DecodeSide, PrefillSide

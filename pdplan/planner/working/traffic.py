@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pdplan.planner.formulas import sum_of_parts_s
+from pdplan.planner.formulas.latency import sum_of_parts_s
 from pdplan.planner.result import ClassPlan
 from pdplan.planner.verification import Verification
 from pdplan.planner.working.build import Term, by_formula, computed, given

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pdplan.planner.formulas import (
-    chunk_worth_curing_s,
+from pdplan.planner.formulas.cost import (
     fleet_usd_per_hour,
     pool_usd_per_hour,
-    product_of,
-    ratio_of,
     saving_share,
     saving_usd_per_hour,
 )
+from pdplan.planner.formulas.latency import chunk_worth_curing_s
+from pdplan.planner.formulas.room import product_of, ratio_of
 from pdplan.planner.result import Cost, Fleet, Need
 from pdplan.planner.verdict import ClassVerdict, Ledger
 from pdplan.planner.working.build import Term, by_formula, given

@@ -1,0 +1,1 @@
+"""The planner's own small expressions, traced by `explain` like every other formula."""
