@@ -284,7 +284,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("overrides", CASES)
+@pytest.mark.parametrize(
+    "overrides", [CASES[0], *(pytest.param(case, marks=pytest.mark.slow) for case in CASES[1:])]
+)
 def test_what_one_sample_says_of_others_is_what_they_say(overrides: tuple[str, ...]) -> None:
     """Every promise at every sample, judged one by one; the jury judges the fewest it can."""
     bench, fleet = jury(*overrides, samples=32)
@@ -303,7 +305,7 @@ def test_few_samples_are_judged() -> None:
 @pytest.mark.parametrize(
     ("overrides", "confidence"),
     [
-        pytest.param(CASES[0], 0.9, id="one"),
+        pytest.param(CASES[0], 0.9, id="one", marks=pytest.mark.slow),
         *(pytest.param(case, c, marks=pytest.mark.slow) for case in CASES for c in (0.75, 0.95)),
     ],
 )

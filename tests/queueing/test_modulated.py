@@ -25,6 +25,7 @@ def modulated_waits(sojourn_s: float, total_s: float, seed: int) -> np.ndarray:
     return lindley(np.diff(arrivals, prepend=0.0), rng.exponential(1.0, arrivals.size))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sojourn_s", [2.0, 50.0, 2000.0])
 def test_bounds_hold_simulation(sojourn_s: float) -> None:
     law = SlowModulated([0.5, 0.5], RATES, Exponential(1.0))

@@ -60,8 +60,9 @@ def test_uncapped_without_kv_reads(sim: ModuleType, kind: str, phi: float, reque
     assert law.join.mean_s == pytest.approx(seen.join_s.mean(), rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fixed", "geometric", "lognormal"])
-@pytest.mark.parametrize("load", [0.9, pytest.param(0.95, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("load", [0.9, 0.95])
 def test_admission_wait_where_it_matters(sim: ModuleType, kind: str, load: float) -> None:
     """Mean wait for a place within 25% where P(wait) > 2%."""
     requests, cap = 1_000_000, 32

@@ -16,7 +16,9 @@ SCENARIOS = Path(__file__).parents[2] / "scenarios"
 LEVELS = np.array([0.5, 0.9, 0.95, 0.99, 0.999])
 
 
-@pytest.mark.parametrize("name", ["chat-70b", "opt-13b-distserve", "three-classes"])
+@pytest.mark.parametrize(
+    "name", ["chat-70b", "opt-13b-distserve", pytest.param("three-classes", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("metric", ["ttft", "e2e"])
 def test_percentiles_and_tails_are_the_law_s(name: str, metric: str) -> None:
     search = Search(assemble(read_scenario((SCENARIOS / f"{name}.yaml").read_text())))
