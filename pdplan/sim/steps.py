@@ -258,17 +258,16 @@ def _bent(
 ) -> NDArray[np.bool_]:
     """Return which intervals of one axis a straight line does not describe."""
     x = nodes[axis]
-    ends = np.moveaxis(np.asarray(function(*_mesh(nodes))), axis, 0)
-    bent = np.zeros(x.size - 1, dtype=bool)
+    shares = np.array([0.25, 0.5, 0.75])[:, None]
+    inside = list(nodes)
+    inside[axis] = (x[:-1] + shares * np.diff(x)).ravel()
+    ends = np.moveaxis(np.asarray(function(*_mesh(nodes))), axis, 0).reshape(x.size, -1)
+    true = np.moveaxis(np.asarray(function(*_mesh(inside))), axis, 0).reshape(3, x.size - 1, -1)
+    line = ends[:-1] + shares[:, :, None] * np.diff(ends, axis=0)
+    error = np.abs(line - true) / np.maximum(np.abs(true), 1e-12)
+    bent = (error > tolerance).any(axis=(0, 2))
     narrow = np.diff(x) <= 1.0  # tokens and sequences are whole: nothing lies between
-    for share in (0.25, 0.5, 0.75):
-        inside = list(nodes)
-        inside[axis] = x[:-1] + share * np.diff(x)
-        true = np.moveaxis(np.asarray(function(*_mesh(inside))), axis, 0)
-        line = ends[:-1] + share * (ends[1:] - ends[:-1])
-        error = np.abs(line - true) / np.maximum(np.abs(true), 1e-12)
-        bent |= error.reshape(x.size - 1, -1).max(axis=1) > tolerance
-    return bent & ~narrow
+    return np.asarray(bent & ~narrow)
 
 
 def _mesh(nodes: Sequence[Array]) -> list[Any]:

@@ -86,12 +86,12 @@ def test_no_fleet_is_said_in_words(opened: Opened) -> None:
 
 def test_each_class_has_its_map(browser: Any, server: str) -> None:
     from pdplan.web.address import packed
-    from pdplan.web.guard import read_scenario
-    from pdplan.web.state import document_of
+    from pdplan.web.state import first_document
 
-    scenario = read_scenario((ROOT / "scenarios" / "three-classes.yaml").read_text())
-    page = Opened(browser, f"{server}/?s={packed(document_of(scenario))}")
-    for name in ("chat", "rag"):
+    document = first_document()
+    document["classes"].append(document["classes"][0] | {"name": "code"})
+    page = Opened(browser, f"{server}/?s={packed(document)}")
+    for name in ("code", "chat"):
         page.page.select_option("select[aria-label='Class of the map']", label=name)
         page.page.wait_for_function(
             "(name) => document.querySelector('#map caption')?.innerText.startsWith(name)"
