@@ -10,6 +10,7 @@ import numpy as np
 from pdplan import units
 from pdplan.errors import InfeasibleError, UnstableError
 from pdplan.latency.model import request_overhead_s
+from pdplan.planner.colocated_least import least_instances
 from pdplan.planner.evaluate import several
 from pdplan.planner.instances import InstanceOption
 from pdplan.planner.judge import cost_of, pool_plan, single_token_share
@@ -220,7 +221,10 @@ def _cheapest(
             limit = int(spent / option.price_usd_per_hour + 1e-9)
             if limit * option.price_usd_per_hour >= spent - 1e-9:
                 limit -= 1
-        count = smallest_up_to(lambda n, o=option: fleet(o, n).meets(end=end), 1, limit)  # type: ignore[misc]
+        least = least_instances(problem, option)
+        if least is None:
+            continue
+        count = smallest_up_to(lambda n, o=option: fleet(o, n).meets(end=end), least, limit)  # type: ignore[misc]
         if count is not None:
             best = fleet(option, count)
     return best

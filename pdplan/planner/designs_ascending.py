@@ -55,7 +55,8 @@ class Ascending:
 
     def _push(self, branches: Iterable[Branch | Found]) -> None:
         for branch in branches:
-            if self.yardstick.fits(branch.gpus) and not self._beaten(branch.gpus):
+            gpus = branch.gpus
+            if self.yardstick.fits(gpus) and not self._beaten(gpus):
                 heapq.heappush(self._heap, (branch.key, next(self._order), branch))
 
     def _beaten(self, gpus: Gpus) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from pdplan.planner.colocated import ColocatedFleet
+from pdplan.planner.colocated_least import least_instances
 from pdplan.planner.designs_ascending import Branch, Count, Found
 from pdplan.planner.designs_kinds import Kind, Kinds, roomy
 from pdplan.planner.designs_yardstick import Yardstick
@@ -30,10 +31,14 @@ class ColocatedGroup:
 
     def branches(self, end: int = 0) -> list[Branch]:
         """One branch for each kind that holds the longest request, judged by either end of the brackets."""
-        return [self._count(kind, end) for kind in roomy(self.problem, self.kinds.colocated)]
+        counts = [self._count(kind, end) for kind in roomy(self.problem, self.kinds.colocated)]
+        return [count for count in counts if count is not None]
 
-    def _count(self, kind: Kind, end: int) -> Count:
-        return Count(lambda n: self.found(kind, n), lambda n: self.meets(kind, n, end), 1, 1)
+    def _count(self, kind: Kind, end: int) -> Count | None:
+        least = least_instances(self._problem(kind), kind.option)
+        if least is None:
+            return None
+        return Count(lambda n: self.found(kind, n), lambda n: self.meets(kind, n, end), least, least)
 
     def found(self, kind: Kind, count: int) -> Found:
         """Return the fleet of ``count`` instances."""

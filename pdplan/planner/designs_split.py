@@ -88,10 +88,13 @@ class SplitGroup:
         key = (id(prefill), p, id(decode), d)
         if key not in self._fleets:
             fleet = self.search(decode).evaluator.fleet(prefill.option, p, decode.option, d)
-            gpus = self.yardstick.gpus((prefill.option, p), (decode.option, d))
-            rank = self.yardstick.key(gpus, 0, p + d, prefill.option.tp + decode.option.tp)
-            self._fleets[key] = Found(fleet, gpus, rank)
+            self._fleets[key] = Found(fleet, *self.size(prefill, p, decode, d))
         return self._fleets[key]
+
+    def size(self, prefill: Kind, p: int, decode: Kind, d: int) -> tuple[Gpus, Key]:
+        """Return what the fleet of p and d instances uses, and its rank."""
+        gpus = self.yardstick.gpus((prefill.option, p), (decode.option, d))
+        return gpus, self.yardstick.key(gpus, 0, p + d, prefill.option.tp + decode.option.tp)
 
     def larger(self, fleet: Disaggregated, *, prefill: int, decode: int) -> Found:
         """Return a fleet with so many instances more of each kind."""
@@ -129,12 +132,12 @@ class Pair:
     @property
     def gpus(self) -> Gpus:
         """Of the smallest pools."""
-        return self.group.found(self.prefill, self.p, self.decode, self.d).gpus
+        return self.group.size(self.prefill, self.p, self.decode, self.d)[0]
 
     @property
     def key(self) -> Key:
         """Of the smallest pools."""
-        return self.group.found(self.prefill, self.p, self.decode, self.d).key
+        return self.group.size(self.prefill, self.p, self.decode, self.d)[1]
 
     def open(self) -> Iterable[Branch | Found]:
         """Find the smallest decode pool, then judge the smallest prefill pool beside it."""
